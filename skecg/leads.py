@@ -83,7 +83,7 @@ def to_standard_order(signal, names):
     signal = np.asarray(signal)
     if signal.ndim < 2 or signal.shape[-2] != len(names):
         raise ValueError(
-            f"signal of shape {signal.shape} does not have one row a name: {len(names)} names given."
+            f"signal of shape {signal.shape} does not have one row for each of {len(names)} names."
         )
     row = {}
     for i, name in enumerate(names):

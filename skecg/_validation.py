@@ -1,10 +1,15 @@
-"""One check of ECG arrays for every estimator of the package."""
+"""Checks of arrays, labels, folds and seeds that the estimators share."""
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_X_y, validate_data
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_X_y, column_or_1d, validate_data
 
 
-def validate_ecgs(estimator, X, y=None, *, reset, dtype=np.float32, ensure_all_finite=True):
+def validate_ecgs(
+    estimator, X, y="no_validation", *, reset, dtype=np.float32, ensure_all_finite=True
+):
     """Validate ECGs for an estimator in scikit-learn's way, on 2-D and 3-D arrays.
 
     Parameters
@@ -15,7 +20,7 @@ def validate_ecgs(estimator, X, y=None, *, reset, dtype=np.float32, ensure_all_f
     X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
         ECGs; two dimensions mean one lead.
     y : array-like of shape (n_samples,), optional
-        Labels, checked for length and NaN when given.
+        Class labels, checked for length, type and NaN unless left out.
     reset : bool
         True in ``fit``, False afterwards.
     dtype : dtype, default=float32
@@ -35,10 +40,12 @@ def validate_ecgs(estimator, X, y=None, *, reset, dtype=np.float32, ensure_all_f
         "ensure_all_finite": False,
         "estimator": estimator,
     }
-    if y is None:
-        array = check_array(X, input_name="X", **check)
-    else:
+    with_y = not (isinstance(y, str) and y == "no_validation")
+    if with_y:
         array, y = check_X_y(X, y, **check)
+        check_classification_targets(y)
+    else:
+        array = check_array(X, input_name="X", **check)
     if array.ndim > 3:
         raise ValueError(
             f"X has shape {array.shape}; give (n_samples, n_leads, n_times), or "
@@ -60,7 +67,7 @@ def validate_ecgs(estimator, X, y=None, *, reset, dtype=np.float32, ensure_all_f
             validate_data(estimator, X, reset=False, skip_check_array=True)
         _check_same(estimator, "leads", n_leads, estimator.n_leads_)
         _check_same(estimator, "samples a lead (n_times)", n_times, estimator.n_times_)
-    return array if y is None else (array, y)
+    return (array, y) if with_y else array
 
 
 def _check_finite(array):
@@ -83,3 +90,138 @@ def _check_same(estimator, what, given, expected):
             f"X has {given} {what}, but {type(estimator).__name__} is expecting {expected} "
             f"{what} as input."
         )
+
+
+def draw_seed(random_state):
+    """Return an integer seed; None takes it from the operating system, not from numpy."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31))
+
+
+def validation_fold(fold):
+    """Return the id of the validation fold among the folds that are present.
+
+    The first id after the first gap between the smallest and the largest id; without a
+    gap, the smallest id. So when one of the folds 0..9 is held out for the test, the
+    next one validates, and the first one where the last is the test fold: the
+    8 / 1 / 1 rotation of Riek et al. (2024), section II.B.
+
+    Parameters
+    ----------
+    fold : array-like of shape (n_samples,)
+        Integer fold ids of the rows to fit on.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> validation_fold([0, 1, 2, 4, 5])
+    4
+    >>> validation_fold([0, 1, 2, 3, 4])
+    0
+    """
+    ids = np.unique(fold)
+    gaps = np.flatnonzero(np.diff(ids) > 1)
+    return int(ids[gaps[0] + 1] if len(gaps) else ids[0])
+
+
+def check_folds(fold, n_samples):
+    """Return fold ids as an integer array of n_samples, or say what is wrong with them."""
+    fold = column_or_1d(fold)
+    if len(fold) != n_samples:
+        raise ValueError(f"fold has {len(fold)} ids for {n_samples} rows of X; give one a row.")
+    as_int = fold.astype(np.int64)
+    if fold.dtype.kind not in "iu" and not np.array_equal(as_int, fold):
+        raise ValueError(f"fold must hold integer ids, got {fold.dtype} such as {fold[0]!r}.")
+    return as_int
+
+
+def check_patients(groups, train, valid, groups_valid=None):
+    """Raise ValueError if a patient has rows on both sides of a split."""
+    shared = np.intersect1d(groups[train], groups[valid] if groups_valid is None else groups_valid)
+    if len(shared):
+        raise ValueError(
+            f"{len(shared)} patients are in the training and in the validation data "
+            f"(groups {shared[:5].tolist()}{'...' if len(shared) > 5 else ''}). Keep all ECGs of "
+            "a patient on one side; skecg.model_selection.rotate_folds does."
+        )
+
+
+def split_validation(codes, *, groups=None, fold=None, fraction=0.1, rng):
+    """Choose the rows that validate: by fold, else by groups, else a stratified share.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Classes as integers 0..n_classes - 1.
+    groups : array-like of shape (n_samples,), optional
+        Patients, never split.
+    fold : array-like of shape (n_samples,), optional
+        Integer fold ids; see :func:`validation_fold`.
+    fraction : float
+        Share of the rows (or patients) that validate when no fold is given.
+    rng : numpy.random.RandomState
+        Where the choice is drawn from when no fold is given.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Sorted row indices.
+    """
+    n = len(codes)
+    if groups is not None:
+        groups = column_or_1d(groups)
+        if len(groups) != n:
+            raise ValueError(f"groups has {len(groups)} ids for {n} rows of X; give one a row.")
+    if fold is not None:
+        fold = check_folds(fold, n)
+        if len(np.unique(fold)) < 2:
+            raise ValueError(
+                f"fold holds one id only ({fold[0]}); at least two are needed, one to train and "
+                "one to validate."
+            )
+        validates = fold == validation_fold(fold)
+    elif not 0 < fraction < 1:
+        raise ValueError(f"validation_fraction must lie between 0 and 1, got {fraction!r}.")
+    elif groups is not None:
+        validates = _group_share(codes, groups, fraction, rng)
+    else:
+        validates = _stratified_share(codes, fraction, rng)
+    train, valid = np.flatnonzero(~validates), np.flatnonzero(validates)
+    if groups is not None:
+        check_patients(groups, train, valid)
+    return train, valid
+
+
+def _stratified_share(codes, fraction, rng):
+    """Draw the share class by class; a class of one row trains."""
+    validates = np.zeros(len(codes), dtype=bool)
+    for code in np.unique(codes):
+        rows = rng.permutation(np.flatnonzero(codes == code))
+        n_valid = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+        validates[rows[:n_valid]] = True
+    return validates
+
+
+def _group_share(codes, groups, fraction, rng):
+    """Draw patients so that the classes keep their shares as far as patients allow."""
+    n_groups = min(len(np.unique(groups[codes == code])) for code in np.unique(codes))
+    n_splits = min(max(2, round(1 / fraction)), n_groups)
+    if n_splits < 2:
+        raise ValueError(
+            "One of the classes comes from a single patient, who cannot both train and validate. "
+            "Give fold=, or X_val= and y_val=."
+        )
+    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=rng)
+    classes = len(np.unique(codes))
+    for train, valid in splitter.split(codes, codes, groups):
+        if len(np.unique(codes[train])) == classes == len(np.unique(codes[valid])):
+            validates = np.zeros(len(codes), dtype=bool)
+            validates[valid] = True
+            return validates
+    raise ValueError(
+        "No split by patient leaves every class on both sides. Give fold=, or X_val= and y_val=."
+    )

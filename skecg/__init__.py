@@ -1,0 +1,21 @@
+"""scikit-learn classifiers for occlusion myocardial infarction in the 12-lead ECG."""
+
+from ._base import NetClassifier
+from .classifiers import (
+    ALVDClassifier,
+    FeatureForestClassifier,
+    ResNetClassifier,
+    SmartNetClassifier,
+    TemporalResNetClassifier,
+)
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "ALVDClassifier",
+    "FeatureForestClassifier",
+    "NetClassifier",
+    "ResNetClassifier",
+    "SmartNetClassifier",
+    "TemporalResNetClassifier",
+]

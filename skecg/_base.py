@@ -1,0 +1,527 @@
+"""NetClassifier: skorch's classifier under the paper's protocol, in scikit-learn's manners."""
+
+import inspect
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from skorch import NeuralNetClassifier
+from skorch.callbacks import EpochTimer, LRScheduler, PassthroughScoring
+from torch.utils.data import DataLoader, Dataset
+
+from ._callbacks import BestEpoch, Progress, ValidationScore
+from ._validation import check_patients, draw_seed, split_validation, validate_ecgs, validation_fold
+from .sampling import BalancedBatchSampler
+
+# torch's CPU generator is one for the whole process: threads take turns at seeding it.
+_TORCH_GENERATOR = threading.RLock()
+
+
+@contextmanager
+def _torch_seeded(seed, device):
+    """Seed torch's own generators inside the block and put them back as found after it."""
+    cuda = [device] if device.type == "cuda" else []
+    with _TORCH_GENERATOR, torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(seed)
+        for each in cuda:
+            with torch.cuda.device(each):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+class _Rows(Dataset):
+    """Rows of a dataset; an array of positions fetches a whole batch at once."""
+
+    def __init__(self, dataset, rows):
+        self.dataset, self.rows = dataset, rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, positions):
+        return self.dataset[self.rows[positions]]
+
+
+class NetClassifier(NeuralNetClassifier):
+    """Any torch module as a scikit-learn classifier of ECGs, trained as in the paper.
+
+    A subclass of ``skorch.NeuralNetClassifier``. Each epoch trains on balanced batches
+    and scores the validation rows by ``alpha * AUC + (1 - alpha) * AP``; the learning
+    rate is multiplied by 0.8 when that score has not risen for 3 epochs; the weights of
+    the best epoch are kept (of equal scores, the one with the lower validation loss).
+
+    Parameters
+    ----------
+    module : torch.nn.Module class or instance
+        Maps (n, n_leads, n_times) float32 to logits (n, n_classes). A class is given
+        ``n_leads`` and ``n_classes`` if its ``__init__`` names them.
+    lr : float, default=1e-5
+        Initial learning rate of Adam.
+    max_epochs : int, default=100
+        Epochs to train.
+    batch_size : int, default=128
+        Rows in a batch, before undersampling.
+    alpha : float, default=2/3
+        Weight of the AUC in the validation score (Equation 1).
+    sampling : {"undersample", "half"} or None, default="undersample"
+        How batches are balanced, see :class:`skecg.sampling.BalancedBatchSampler`.
+    validation_fraction : float, default=0.1
+        Share of the rows that validate when ``fit`` is told nothing else.
+    pos_label : label, default=None
+        The positive of two classes in AP; None takes ``classes_[1]``.
+    device : str or torch.device, default="cpu"
+        Where to compute, "cuda" for a GPU.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches, dropout and validation share. None takes fresh entropy
+        from the operating system; the global generators are never touched.
+    verbose : int, default=0
+        1 shows a live progress bar with the validation score.
+    **kwargs
+        All other parameters of skorch (``optimizer``, ``optimizer__weight_decay``,
+        ``module__...``, ``callbacks``, ``warm_start``, ``compile``, ...), except
+        ``train_split`` and ``classes``, whose work ``fit`` does.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    module_ : torch.nn.Module
+        The network with the weights of the best epoch.
+    epochs_ : pandas.DataFrame
+        A row an epoch: epoch, train_loss, valid_loss, valid_auc, valid_ap, valid_score,
+        lr, seconds. train_loss is NaN where no batch held two classes.
+    best_epoch_ : int
+        The epoch kept, counted from 1.
+    n_leads_, n_times_ : int
+        Leads, and samples a lead, seen in ``fit``.
+    n_features_in_ : int
+        Size of the second axis of X: leads, or samples for 2-D X.
+
+    References
+    ----------
+    Riek et al. (2024), "ECG-SMART-NET", arXiv:2405.09567, section II.B.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skecg import NetClassifier
+    >>> from skecg.datasets import make_omi
+    >>> class Linear(torch.nn.Module):
+    ...     def __init__(self, n_classes=2):
+    ...         super().__init__()
+    ...         self.fc = torch.nn.LazyLinear(n_classes)
+    ...     def forward(self, x):
+    ...         return self.fc(x.flatten(1))
+    >>> X, y, groups = make_omi(100, prevalence=0.5, random_state=0)
+    >>> clf = NetClassifier(Linear, lr=1e-3, max_epochs=5, random_state=0)
+    >>> clf.fit(X, y, groups=groups).predict(X[:3]).shape
+    (3,)
+    """
+
+    # scikit-learn wants nothing but parameters set in __init__: these are the defaults.
+    classes = None
+    train_split = None
+    history_ = None
+    initialized_ = False
+    virtual_params_ = {}  # noqa: RUF012 - replaced, never filled, see initialize_virtual_params
+
+    def __init__(
+        self,
+        module,
+        *,
+        lr=1e-5,
+        max_epochs=100,
+        batch_size=128,
+        alpha=2 / 3,
+        sampling="undersample",
+        validation_fraction=0.1,
+        pos_label=None,
+        device="cpu",
+        random_state=None,
+        verbose=0,
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        **kwargs,
+    ):
+        for name in {"train_split", "classes"} & set(kwargs):
+            raise TypeError(
+                f"{type(self).__name__} takes no {name}: labels are read from y, and validation "
+                "data are chosen by fit's fold, groups or X_val, or by validation_fraction."
+            )
+        super().__init__(
+            module,
+            criterion=criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            device=device,
+            verbose=verbose,
+            **kwargs,
+        )
+        self.alpha = alpha
+        self.sampling = sampling
+        self.validation_fraction = validation_fraction
+        self.pos_label = pos_label
+        self.random_state = random_state
+        for name in ("classes", "train_split", "history_", "initialized_", "virtual_params_"):
+            del self.__dict__[name]
+
+    # -- scikit-learn: parameters and tags ---------------------------------------------
+
+    def _get_param_names(self):
+        return [name for name in super()._get_param_names() if not name.startswith("_")]
+
+    def __setattr__(self, name, value):
+        # skorch registers what ends in an underscore; a parameter is only stored.
+        if name.endswith("_"):
+            super().__setattr__(name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def set_params(self, **params):
+        """Set parameters; they take effect at the next ``fit``, and leave a fitted net as it is.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name, as listed by ``get_params()``.
+
+        Returns
+        -------
+        self
+        """
+        fitted = {
+            name: self.__dict__.pop(name, None) for name in ("initialized_", "virtual_params_")
+        }
+        try:
+            super().set_params(**params)
+        finally:
+            self.__dict__.update({name: value for name, value in fitted.items() if value})
+        self._apply_virtual_params(params)  # the live optimizer's, for warm_start
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    @property
+    def classes_(self):
+        return self.classes_inferred_
+
+    @property
+    def epochs_(self):
+        check_is_fitted(self)
+        columns = {
+            "epoch": "epoch",
+            "train_loss": "train_loss",
+            "valid_loss": "valid_loss",
+            "valid_auc": "valid_auc",
+            "valid_ap": "valid_ap",
+            "valid_score": "valid_score",
+            "lr": "lr",
+            "dur": "seconds",
+        }
+        rows = [{new: row.get(old, np.nan) for old, new in columns.items()} for row in self.history]
+        return pd.DataFrame(rows, columns=list(columns.values()))
+
+    # -- fit ---------------------------------------------------------------------------
+
+    def fit(self, X, y, *, groups=None, fold=None, X_val=None, y_val=None, groups_val=None):
+        """Train the network and keep its best epoch.
+
+        The validation data are `X_val`, `y_val` if given; else the validation fold of
+        `fold`; else a share of the patients in `groups`; else a stratified share of the
+        rows (`validation_fraction`).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            ECGs in mV or z-scored; two dimensions mean one lead.
+        y : array-like of shape (n_samples,)
+            Labels of any type, two classes or more.
+        groups : array-like of shape (n_samples,), default=None
+            Patients. A patient is never on both sides of the validation split.
+        fold : array-like of shape (n_samples,), default=None
+            Integer fold ids. The first id after the first gap between the smallest and
+            the largest validates; without a gap, the smallest: under
+            ``cross_validate(..., cv=PredefinedSplit(fold), params={"fold": fold})`` the
+            fold after the test fold.
+        X_val, y_val : array-like, default=None
+            Validation data, shaped as X and y.
+        groups_val : array-like, default=None
+            Patients of `X_val`, which must not be among `groups`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity, y has one class, the validation data lack a class
+            or a patient is on both sides.
+        """
+        X, y = validate_ecgs(self, X, y, reset=True)
+        self.classes_inferred_ = np.unique(y)
+        seed = draw_seed(self.random_state)
+        data = self._training_data(X, y, seed, groups, fold, X_val, y_val, groups_val)
+        with _torch_seeded(seed, self._checked_device()):
+            if not (self.warm_start and self.initialized_):
+                self.__dict__.pop("initialized_", None)
+                self.initialize()
+            return self._train(*data)
+
+    def partial_fit(
+        self,
+        X,
+        y,
+        classes=None,
+        *,
+        groups=None,
+        fold=None,
+        X_val=None,
+        y_val=None,
+        groups_val=None,
+    ):
+        """Train on from the present weights for ``max_epochs`` more epochs.
+
+        Parameters
+        ----------
+        X, y, groups, fold, X_val, y_val, groups_val
+            As in ``fit``.
+        classes : array-like of shape (n_classes,), default=None
+            All labels, at the first call; None takes those in `y`.
+
+        Returns
+        -------
+        self
+        """
+        first = not self.initialized_
+        X, y = validate_ecgs(self, X, y, reset=first)
+        if first:
+            self.classes_inferred_ = np.unique(y if classes is None else classes)
+        seed = draw_seed(self.random_state)
+        data = self._training_data(X, y, seed, groups, fold, X_val, y_val, groups_val)
+        with _torch_seeded(seed, self._checked_device()):
+            if first:
+                self.initialize()
+            return self._train(*data)
+
+    def _training_data(self, X, y, seed, groups, fold, X_val, y_val, groups_val):
+        """Return training and validation rows, and the sampler of the training rows."""
+        codes = self._encode(y, "y")
+        self._positive_code()
+        if X_val is None and y_val is None:
+            train, valid = split_validation(
+                codes,
+                groups=groups,
+                fold=fold,
+                fraction=self.validation_fraction,
+                rng=np.random.RandomState(seed),
+            )
+            data = self.get_dataset(self._with_leads(X), codes)
+            parts = _Rows(data, train), _Rows(data, valid)
+            codes, codes_val = codes[train], codes[valid]
+        else:
+            if X_val is None or y_val is None:
+                raise ValueError("Give X_val and y_val together.")
+            X_val, y_val = validate_ecgs(self, X_val, y_val, reset=False)
+            codes_val = self._encode(y_val, "y_val")
+            if groups is not None and groups_val is not None:
+                every = slice(None)
+                check_patients(column_or_1d(groups), every, every, column_or_1d(groups_val))
+            parts = tuple(
+                _Rows(self.get_dataset(self._with_leads(A), b), np.arange(len(b)))
+                for A, b in ((X, codes), (X_val, codes_val))
+            )
+        self._check_classes(codes, codes_val, fold if X_val is None else None)
+        sampler = BalancedBatchSampler(
+            codes, self.batch_size, mode=self.sampling, random_state=seed
+        )
+        return (*parts, sampler)
+
+    def _encode(self, y, name):
+        """Return y as integers 0..n_classes - 1."""
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least two classes, but y holds one class "
+                f"only: {self.classes_.tolist()}."
+            )
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"{name} holds {unknown.tolist()}, not among the classes {self.classes_.tolist()}."
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _check_classes(self, codes, codes_val, fold):
+        """Say which class is missing on which side, in words."""
+        n_valid = len(np.unique(codes_val))
+        from_fold = "" if fold is None else f" (fold {validation_fold(fold)})"
+        if n_valid < min(2, len(self.classes_)):
+            missing = np.delete(self.classes_, np.unique(codes_val)).tolist()
+            raise ValueError(
+                f"The validation data{from_fold} hold no row of {missing}: AUC and AP are "
+                "undefined. Spread the classes over the folds (skecg.model_selection.rotate_folds) "
+                "or give X_val= and y_val=."
+            )
+        untrained = np.setdiff1d(codes_val, codes)
+        if len(untrained) or len(np.unique(codes)) < 2:
+            missing = np.delete(self.classes_, np.unique(codes)).tolist()
+            raise ValueError(
+                f"The training data hold no row of {missing}; all are in the validation "
+                f"data{from_fold}."
+            )
+
+    def _train(self, train, valid, sampler):
+        self._sampler = sampler
+        try:
+            self.notify("on_train_begin", X=train, y=None)
+            self.fit_loop(train, valid)
+        finally:
+            del self._sampler
+            for _, callback in self.callbacks_:
+                if isinstance(callback, Progress):
+                    callback.on_train_end(self)
+        self.notify("on_train_end", X=train, y=None)
+        return self
+
+    # -- skorch: what its loop calls ---------------------------------------------------
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring(name="valid_loss")),
+            ("validation_score", ValidationScore()),
+            ("best_epoch", BestEpoch()),
+            (
+                "lr_scheduler",
+                LRScheduler(
+                    policy=torch.optim.lr_scheduler.ReduceLROnPlateau,
+                    monitor="valid_score",
+                    mode="max",
+                    factor=0.8,
+                    patience=3,
+                    event_name=None,
+                ),
+            ),
+            ("progress", Progress()),
+        ]
+
+    def check_data(self, X, y=None):
+        """Do nothing: ``fit`` has checked already."""
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        """Return the training and validation rows as they come from ``fit``."""
+        return X, y
+
+    def get_params_for(self, prefix):
+        """Collect the parameters of a component, with leads and classes for the module."""
+        params = super().get_params_for(prefix)
+        if prefix == "module" and not isinstance(self.module, torch.nn.Module):
+            named = inspect.signature(self.module).parameters
+            seen = {"n_leads": self.n_leads_, "n_classes": len(self.classes_)}
+            params = {k: v for k, v in seen.items() if k in named} | params
+        return params
+
+    def get_iterator(self, dataset, training=False):
+        """Return a loader that fetches whole batches by index."""
+        params = self.get_params_for("iterator_train" if training else "iterator_valid")
+        batch_size = params.pop("batch_size", self.batch_size)
+        if training:
+            batches, loader = self._sampler, self.iterator_train
+        else:
+            batches, loader = _Slices(len(dataset), batch_size), self.iterator_valid
+        # A generator of its own: DataLoader draws a seed that the global one would pay for.
+        defaults = {"sampler": batches, "batch_size": None}
+        if loader is DataLoader:
+            defaults["generator"] = torch.Generator()
+        return loader(dataset, **(defaults | params))
+
+    def _checked_device(self):
+        try:
+            device = torch.device(self.device)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            raise ValueError(
+                f"device={self.device!r} cannot be used here ({str(error).splitlines()[0]}). "
+                "Give 'cpu', or a device that torch sees, such as 'cuda' or 'cuda:0'."
+            ) from error
+        return device
+
+    def _positive_code(self):
+        if self.pos_label is None:
+            return 1
+        found = np.flatnonzero(self.classes_ == self.pos_label)
+        if not len(found):
+            raise ValueError(
+                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
+            )
+        return int(found[0])
+
+    @staticmethod
+    def _with_leads(X):
+        return X if X.ndim == 3 else X[:, np.newaxis, :]
+
+    # -- predict -----------------------------------------------------------------------
+
+    def _proba(self, logits):
+        return self._get_predict_nonlinearity()(logits).float().cpu().numpy()
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Balanced batches shift the prior: the probabilities belong to classes that are
+        equally frequent.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            ECGs as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Columns in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        X = self._with_leads(validate_ecgs(self, X, reset=False))
+        rows = _Rows(self.get_dataset(X), np.arange(len(X)))
+        return np.concatenate([self._proba(logits) for logits in self.forward_iter(rows)])
+
+    def predict(self, X):
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            ECGs as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels of the type seen in ``fit``.
+        """
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+
+class _Slices:
+    """Positions 0..n - 1 in order, a batch at a time."""
+
+    def __init__(self, n, batch_size):
+        self.n, self.batch_size = n, batch_size
+
+    def __len__(self):
+        return -(-self.n // self.batch_size)
+
+    def __iter__(self):
+        for start in range(0, self.n, self.batch_size):
+            yield np.arange(start, min(start + self.batch_size, self.n))

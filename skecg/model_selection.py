@@ -1,0 +1,332 @@
+"""The paper's rotation of folds: train on most, validate on one, test on one."""
+
+import heapq
+import time
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import column_or_1d, has_fit_parameter
+from tqdm import tqdm
+
+from ._validation import check_folds, draw_seed, validation_fold
+from .metrics import _auc_ap
+
+
+def rotate_folds(y, groups=None, *, n_splits=10, random_state=None):
+    """Deal patients into folds so that every fold has its share of each class.
+
+    The rarest class is dealt first, patients with most of its ECGs before the others,
+    each to the fold that has fewest; then the next class. Fold sizes follow.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels.
+    groups : array-like of shape (n_samples,), default=None
+        Patients; all rows of a patient get one fold. None means one row a patient.
+    n_splits : int, default=10
+        Number of folds, at least 3: one to test, one to validate, the rest to train.
+    random_state : int, RandomState instance or None, default=None
+        Seed; decides among equals. None takes fresh entropy from the operating system.
+
+    Returns
+    -------
+    fold : ndarray of int64 of shape (n_samples,)
+        Fold ids 0..n_splits - 1, for ``PredefinedSplit(fold)`` and for ``fit``'s `fold`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer patients than folds, or a fold would be left with one class.
+
+    Examples
+    --------
+    >>> fold = rotate_folds([0, 1] * 6, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], n_splits=3)
+    >>> sorted(fold.tolist())
+    [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
+    """
+    labels, codes = np.unique(column_or_1d(y), return_inverse=True)
+    n_samples = len(codes)
+    groups = np.arange(n_samples) if groups is None else column_or_1d(groups)
+    if len(groups) != n_samples:
+        raise ValueError(f"groups has {len(groups)} ids for {n_samples} labels; give one a row.")
+    if n_splits < 3:
+        raise ValueError(
+            f"n_splits must be at least 3 (one fold to test, one to validate), got {n_splits!r}."
+        )
+    if len(labels) < 2:
+        raise ValueError(f"y holds one class only: {labels.tolist()}.")
+    patients, patient = np.unique(groups, return_inverse=True)
+    if len(patients) < n_splits:
+        raise ValueError(
+            f"{len(patients)} patients cannot fill {n_splits} folds; lower n_splits to "
+            f"{len(patients)} at most."
+        )
+    counts = np.bincount(patient * len(labels) + codes, minlength=len(patients) * len(labels))
+    counts = counts.reshape(len(patients), len(labels))
+    rng = np.random.default_rng(draw_seed(random_state))
+
+    start = np.full(len(patients), -1)
+    fold = _deal(counts, start, n_splits, rng)
+    lacking = _fold_of_one_class(counts, fold, n_splits)
+    if lacking is not None and len(labels) == 2:
+        fold = _deal(counts, _one_of_each(counts, n_splits, rng), n_splits, rng)
+        lacking = _fold_of_one_class(counts, fold, n_splits)
+    if lacking is not None:
+        holders = dict(zip(labels.tolist(), (counts > 0).sum(axis=0).tolist(), strict=True))
+        raise ValueError(
+            f"Fold {lacking} of {n_splits} would hold one class only. Patients of each class: "
+            f"{holders}. Lower n_splits."
+        )
+    return fold[patient].astype(np.int64)
+
+
+def _deal(counts, start, n_splits, rng):
+    """Deal the patients that `start` leaves at -1, class by class from the rarest on."""
+    fold = start.copy()
+    for code in np.argsort(counts.sum(axis=0), kind="stable"):
+        waiting = rng.permutation(np.flatnonzero((fold < 0) & (counts[:, code] > 0)))
+        waiting = waiting[np.argsort(-counts[waiting, code], kind="stable")]
+        dealt = fold >= 0
+        load = np.bincount(fold[dealt], counts[dealt, code], minlength=n_splits)
+        rows = np.bincount(fold[dealt], counts[dealt].sum(axis=1), minlength=n_splits)
+        tie = rng.permutation(n_splits)
+        heap = [(load[f], rows[f], tie[f], f) for f in range(n_splits)]
+        heapq.heapify(heap)
+        sizes = counts.sum(axis=1)
+        for i in waiting:
+            n_code, n_rows, order, f = heap[0]
+            fold[i] = f
+            heapq.heapreplace(heap, (n_code + counts[i, code], n_rows + sizes[i], order, f))
+        _even_out(counts[:, code], fold, waiting, n_splits)
+    return fold
+
+
+def _even_out(count, fold, movable, n_splits):
+    """Exchange patients between the fullest and the emptiest fold while that evens them."""
+    while True:
+        load = np.bincount(fold[fold >= 0], count[fold >= 0], minlength=n_splits)
+        full, empty = load.argmax(), load.argmin()
+        excess = load[full] - load[empty]
+        if excess <= 1:
+            return
+        give = movable[fold[movable] == full]
+        take = movable[fold[movable] == empty]
+        # Patients alike in their count are interchangeable: one of each count is enough.
+        give = give[np.unique(count[give], return_index=True)[1]]
+        take = take[np.unique(count[take], return_index=True)[1]]
+        moved = count[give][:, None] - np.append(count[take], 0)[None, :]
+        left = np.where((moved > 0) & (moved < excess), np.abs(excess - 2 * moved), np.inf)
+        if not left.size or not np.isfinite(left.min()):
+            return
+        i, j = np.unravel_index(left.argmin(), left.shape)
+        fold[give[i]] = empty
+        if j < len(take):
+            fold[take[j]] = full
+
+
+def _fold_of_one_class(counts, fold, n_splits):
+    """Return the first fold that holds fewer than two classes, or None."""
+    for f in range(n_splits):
+        if np.count_nonzero(counts[fold == f].sum(axis=0)) < 2:
+            return f
+    return None
+
+
+def _one_of_each(counts, n_splits, rng):
+    """Give each fold both of two classes: a patient of each, or one who has both.
+
+    Folds to serve are as many as patients with both plus pairs of patients with one
+    each, so this succeeds whenever it can be done. Patients with fewest rows go first.
+    """
+    fold = np.full(len(counts), -1)
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(counts[order].sum(axis=1), kind="stable")]
+    has = counts[order] > 0
+    only_0, only_1 = order[has[:, 0] & ~has[:, 1]], order[~has[:, 0] & has[:, 1]]
+    both = order[has.all(axis=1)]
+    n_pairs = min(len(only_0), len(only_1), n_splits)
+    fold[only_0[:n_pairs]] = fold[only_1[:n_pairs]] = np.arange(n_pairs)
+    n_rest = min(n_splits - n_pairs, len(both))
+    fold[both[:n_rest]] = np.arange(n_pairs, n_pairs + n_rest)
+    return fold
+
+
+def cross_validate_rotation(
+    estimators,
+    X,
+    y,
+    *,
+    groups=None,
+    fold=None,
+    n_splits=10,
+    alpha=2 / 3,
+    pos_label=None,
+    return_proba=False,
+    random_state=None,
+    n_jobs=None,
+    verbose=0,
+):
+    """Fit and score several models on the same rotation of folds.
+
+    Each fold tests once and validates once: for test fold k, the validation fold is the
+    next one and all others train. The test scores are those of
+    ``cross_validate(model, X, y, cv=PredefinedSplit(fold), params={"fold": fold})``.
+
+    Parameters
+    ----------
+    estimators : dict of str to estimator
+        Classifiers or whole pipelines by name; each is cloned for each fold. Where the
+        last step's ``fit`` takes `fold`, it is given the fold ids of its rows and holds
+        out the validation fold itself; any other is fitted without these rows.
+    X : array-like of shape (n_samples, ...)
+        What the estimators take. Workers are given the array, by memory map if large,
+        and row numbers.
+    y : array-like of shape (n_samples,)
+        Labels.
+    groups : array-like of shape (n_samples,), default=None
+        Patients.
+    fold : array-like of shape (n_samples,), default=None
+        Integer fold ids; None makes them by :func:`rotate_folds`.
+    n_splits : int, default=10
+        Number of folds when `fold` is None.
+    alpha : float, default=2/3
+        Weight of the AUC in the scores.
+    pos_label : label, default=None
+        The positive of two classes; None takes the second of the sorted labels.
+    return_proba : bool, default=False
+        Whether to return the out-of-fold probabilities as well.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds when `fold` is None; estimators have seeds of their own.
+    n_jobs : int, default=None
+        Fits at a time, as joblib counts them.
+    verbose : int, default=0
+        1 shows a progress bar over the fits.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        A row a model and fold: model, fold, n_train, n_val, n_test, val_auc, val_ap,
+        val_score, test_auc, test_ap, test_score, best_epoch (missing where a model has
+        none) and seconds of the fit.
+    proba : dict of str to ndarray of shape (n_samples, n_classes)
+        Only with ``return_proba=True``: each row's probabilities from the one fit that
+        neither trained nor validated on it, columns in the order of the sorted labels.
+
+    Raises
+    ------
+    ValueError
+        If a patient is in two folds, or a test or validation fold lacks a class; the
+        message names the fold.
+
+    References
+    ----------
+    Riek et al. (2024), arXiv:2405.09567, section II.B.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skecg.datasets import make_omi
+    >>> X, y, groups = make_omi(60, prevalence=0.3, random_state=0)
+    >>> models = {"chance": DummyClassifier()}
+    >>> table = cross_validate_rotation(models, X, y, groups=groups, n_splits=3)
+    >>> table[["model", "fold", "test_auc"]]
+        model  fold  test_auc
+    0  chance     0       0.5
+    1  chance     1       0.5
+    2  chance     2       0.5
+    """
+    X, y = indexable(X, y)
+    y = column_or_1d(y)
+    labels = np.unique(y)
+    if fold is None:
+        fold = rotate_folds(y, groups, n_splits=n_splits, random_state=random_state)
+    fold = check_folds(fold, len(y))
+    if groups is not None:
+        _check_patients_whole(column_or_1d(groups), fold)
+    _check_every_fold(y, fold, labels)
+
+    jobs = [(name, k) for name in estimators for k in np.unique(fold)]
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_fit_and_score)(clone(estimators[name]), X, y, fold, k, labels, alpha, pos_label)
+        for name, k in jobs
+    )
+    results = tqdm(results, total=len(jobs), unit="fit", disable=not verbose)
+    rows, proba = [], {name: np.full((len(y), len(labels)), np.nan) for name in estimators}
+    for (name, k), (row, test_proba) in zip(jobs, results, strict=True):
+        rows.append({"model": name, **row})
+        proba[name][fold == k] = test_proba
+        results.set_postfix_str(f"{name}, fold {k}: test AUC {row['test_auc']:.3f}")
+    table = pd.DataFrame(rows).astype({"best_epoch": "Int64"})
+    return (table, proba) if return_proba else table
+
+
+def _fit_and_score(estimator, X, y, fold, test_fold, labels, alpha, pos_label):
+    """Fit on all folds but one; return a row of the table and the test probabilities."""
+    test = np.flatnonzero(fold == test_fold)
+    rest = np.flatnonzero(fold != test_fold)
+    validates = fold[rest] == validation_fold(fold[rest])
+    params = _fold_params(estimator, fold[rest])
+    train = rest if params else rest[~validates]
+    start = time.perf_counter()
+    estimator.fit(_safe_indexing(X, train), y[train], **params)
+    row = {
+        "fold": int(test_fold),
+        "n_train": int((~validates).sum()),
+        "n_val": int(validates.sum()),
+        "n_test": len(test),
+    }
+    seconds = time.perf_counter() - start
+    for part, part_rows in (("val", rest[validates]), ("test", test)):
+        proba = estimator.predict_proba(_safe_indexing(X, part_rows))
+        auc, ap = _auc_ap(y[part_rows], proba, pos_label=pos_label, labels=labels)
+        row |= {
+            f"{part}_auc": auc,
+            f"{part}_ap": ap,
+            f"{part}_score": alpha * auc + (1 - alpha) * ap,
+        }
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return row | {"best_epoch": getattr(last, "best_epoch_", None), "seconds": seconds}, proba
+
+
+def _fold_params(estimator, fold):
+    """Return what `fit` must be given so that the classifier gets its fold ids, or {}."""
+    if get_config()["enable_metadata_routing"]:
+        takes = "fold" in get_routing_for_object(estimator).consumes("fit", ["fold"])
+        return {"fold": fold} if takes else {}
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        return {f"{name}__fold": fold} if has_fit_parameter(last, "fold") else {}
+    return {"fold": fold} if has_fit_parameter(estimator, "fold") else {}
+
+
+def _check_patients_whole(groups, fold):
+    pairs = np.unique(np.stack([np.unique(groups, return_inverse=True)[1], fold]), axis=1)
+    patients, n_folds = np.unique(pairs[0], return_counts=True)
+    if (n_folds > 1).any():
+        split = np.unique(groups)[patients[n_folds > 1]]
+        raise ValueError(
+            f"{len(split)} patients have ECGs in more than one fold (groups {split[:5].tolist()}"
+            f"{'...' if len(split) > 5 else ''}). rotate_folds keeps patients whole."
+        )
+
+
+def _check_every_fold(y, fold, labels):
+    if len(np.unique(fold)) < 3:
+        raise ValueError(
+            f"fold holds the ids {np.unique(fold).tolist()}; at least three are needed, to train, "
+            "validate and test."
+        )
+    for k in np.unique(fold):
+        present = np.unique(y[fold == k])
+        if len(present) < 2:
+            raise ValueError(
+                f"Fold {k} holds rows of class {present.tolist()} only, of {labels.tolist()}: AUC "
+                "and AP are undefined there. Use rotate_folds, or fewer folds."
+            )

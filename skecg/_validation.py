@@ -133,9 +133,13 @@ def check_folds(fold, n_samples):
     fold = column_or_1d(fold)
     if len(fold) != n_samples:
         raise ValueError(f"fold has {len(fold)} ids for {n_samples} rows of X; give one a row.")
-    as_int = fold.astype(np.int64)
-    if fold.dtype.kind not in "iu" and not np.array_equal(as_int, fold):
-        raise ValueError(f"fold must hold integer ids, got {fold.dtype} such as {fold[0]!r}.")
+    try:
+        with np.errstate(invalid="ignore"):
+            as_int = fold.astype(np.int64)
+    except (TypeError, ValueError):
+        as_int = None
+    if as_int is None or not np.array_equal(as_int, fold):
+        raise ValueError(f"fold must hold integer ids, got {np.unique(fold.astype(str)).tolist()}.")
     return as_int
 
 

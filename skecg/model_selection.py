@@ -5,12 +5,12 @@ import time
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm import tqdm
 
@@ -75,7 +75,7 @@ def rotate_folds(y, groups=None, *, n_splits=10, random_state=None):
     start = np.full(len(patients), -1)
     fold = _deal(counts, start, n_splits, rng)
     lacking = _fold_of_one_class(counts, fold, n_splits)
-    if lacking is not None and len(labels) == 2:
+    if lacking is not None:
         fold = _deal(counts, _one_of_each(counts, n_splits, rng), n_splits, rng)
         lacking = _fold_of_one_class(counts, fold, n_splits)
     if lacking is not None:
@@ -140,21 +140,26 @@ def _fold_of_one_class(counts, fold, n_splits):
 
 
 def _one_of_each(counts, n_splits, rng):
-    """Give each fold both of two classes: a patient of each, or one who has both.
+    """Give each fold two classes: a patient who has two, or two of one class each.
 
-    Folds to serve are as many as patients with both plus pairs of patients with one
-    each, so this succeeds whenever it can be done. Patients with fewest rows go first.
+    The folds that can be served are as many as patients with two classes plus pairs of
+    patients of different classes, so this succeeds whenever it can be done. Patients
+    with fewest rows go first.
     """
     fold = np.full(len(counts), -1)
     order = rng.permutation(len(counts))
     order = order[np.argsort(counts[order].sum(axis=1), kind="stable")]
-    has = counts[order] > 0
-    only_0, only_1 = order[has[:, 0] & ~has[:, 1]], order[~has[:, 0] & has[:, 1]]
-    both = order[has.all(axis=1)]
-    n_pairs = min(len(only_0), len(only_1), n_splits)
-    fold[only_0[:n_pairs]] = fold[only_1[:n_pairs]] = np.arange(n_pairs)
-    n_rest = min(n_splits - n_pairs, len(both))
-    fold[both[:n_rest]] = np.arange(n_pairs, n_pairs + n_rest)
+    pure = np.count_nonzero(counts[order], axis=1) == 1
+    mixed, single = order[~pure], order[pure]
+    code = counts[single].argmax(axis=1)
+    n_of_code = np.bincount(code, minlength=counts.shape[1])
+    # Class by class, the largest first: patients this far apart are of different classes.
+    single = single[np.lexsort((code, -n_of_code[code]))]
+    step = max(n_of_code.max(), len(single) // 2)
+    n_pairs = min(step, len(single) - step, n_splits)
+    fold[single[:n_pairs]] = fold[single[step : step + n_pairs]] = np.arange(n_pairs)
+    n_rest = min(n_splits - n_pairs, len(mixed))
+    fold[mixed[:n_rest]] = np.arange(n_pairs, n_pairs + n_rest)
     return fold
 
 
@@ -297,13 +302,14 @@ def _fit_and_score(estimator, X, y, fold, test_fold, labels, alpha, pos_label):
 
 def _fold_params(estimator, fold):
     """Return what `fit` must be given so that the classifier gets its fold ids, or {}."""
+    in_pipeline = isinstance(estimator, Pipeline)
+    takes = has_fit_parameter(estimator[-1] if in_pipeline else estimator, "fold")
     if get_config()["enable_metadata_routing"]:
-        takes = "fold" in get_routing_for_object(estimator).consumes("fit", ["fold"])
-        return {"fold": fold} if takes else {}
-    if isinstance(estimator, Pipeline):
-        name, last = estimator.steps[-1]
-        return {f"{name}__fold": fold} if has_fit_parameter(last, "fold") else {}
-    return {"fold": fold} if has_fit_parameter(estimator, "fold") else {}
+        # A pipeline whose last step takes fold but has not requested it says so itself.
+        takes = takes or get_routing_for_object(estimator).consumes("fit", ["fold"])
+        in_pipeline = False
+    name = f"{estimator.steps[-1][0]}__fold" if in_pipeline else "fold"
+    return {name: fold} if takes else {}
 
 
 def _check_patients_whole(groups, fold):
@@ -318,12 +324,19 @@ def _check_patients_whole(groups, fold):
 
 
 def _check_every_fold(y, fold, labels):
-    if len(np.unique(fold)) < 3:
+    ids = np.unique(fold)
+    if len(ids) < 3:
         raise ValueError(
-            f"fold holds the ids {np.unique(fold).tolist()}; at least three are needed, to train, "
-            "validate and test."
+            f"fold holds the ids {ids.tolist()}; at least three are needed, to train, validate "
+            "and test."
         )
-    for k in np.unique(fold):
+    if ids[0] < 0 or ids[-1] - ids[0] >= len(ids):
+        raise ValueError(
+            f"fold holds the ids {ids.tolist()}; they must follow on one another without a gap "
+            "and not be negative, since a gap marks the test fold. Renumber them: "
+            "fold = np.unique(fold, return_inverse=True)[1]."
+        )
+    for k in ids:
         present = np.unique(y[fold == k])
         if len(present) < 2:
             raise ValueError(

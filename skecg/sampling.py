@@ -24,8 +24,9 @@ class BalancedBatchSampler(Sampler):
         "half" fills every batch with equal parts of all classes (64 + 64 for two);
         an epoch passes once through the largest class, and the rows of the others
         return as often as it takes.
-        None only shuffles: batches as they come. A single row left over at the end
-        joins the batch before it, since batch norm cannot train on one row.
+        None only shuffles: batches as they come.
+        In these two, a single row left over at the end joins the batch before it, since
+        batch norm cannot train on one row.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws. None takes fresh entropy from the operating system.
 
@@ -66,7 +67,7 @@ class BalancedBatchSampler(Sampler):
         if self.mode == "half":
             n = np.bincount(self.codes).max() * len(self.classes)
         n_batches = -(-n // self.batch_size)
-        if self.mode is None and n_batches > 1 and n % self.batch_size == 1:
+        if self.mode != "undersample" and n_batches > 1 and n % self.batch_size == 1:
             n_batches -= 1
         return int(n_batches)
 
@@ -76,9 +77,10 @@ class BalancedBatchSampler(Sampler):
         return draw[self.mode]()
 
     def _shuffled(self):
-        rows = self._rng.permutation(self.n_samples)
-        starts = self.batch_size * np.arange(1, len(self))
-        yield from np.split(rows, starts)
+        yield from self._cut(self._rng.permutation(self.n_samples))
+
+    def _cut(self, rows):
+        return np.split(rows, self.batch_size * np.arange(1, len(self)))
 
     def _undersampled(self):
         rows = self._rng.permutation(self.n_samples)
@@ -97,8 +99,7 @@ class BalancedBatchSampler(Sampler):
         n_largest = max(map(len, members))
         columns = [self._passes(rows, n_largest) for rows in members]
         mixed = np.stack(columns, axis=1).ravel()  # class 0, class 1, class 0, ...
-        for start in range(0, len(mixed), self.batch_size):
-            yield mixed[start : start + self.batch_size]
+        yield from self._cut(mixed)
 
     def _passes(self, rows, n):
         """Pass through shuffled rows again and again until there are n."""

@@ -1,0 +1,358 @@
+"""From raw recordings to scaled median beats, one ECG at a time."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+
+from . import _beats
+from ._validation import validate_ecgs
+
+__all__ = ["BeatCropper", "LeadStandardScaler", "MedianBeat", "r_peaks"]
+
+_CHUNK = 2**20  # values worked on at a time
+
+
+class _RowByRow(TransformerMixin, BaseEstimator):
+    """A transformer that learns nothing: `fit` only notes the shape that `transform` expects."""
+
+    def fit(self, X, y=None):
+        """Check the parameters and note the shape of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            ECGs, as for `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The transformer.
+        """
+        self._check(X, reset=True)
+        return self
+
+    def _check(self, X, *, reset):
+        # Without a fit there is no shape to compare with, and none is kept.
+        kept = self if reset or hasattr(self, "n_leads_") else clone(self)
+        return validate_ecgs(kept, X, reset=reset or kept is not self, dtype="numeric")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+class LeadStandardScaler(_RowByRow):
+    """Standardise each ECG over time by its own mean and standard deviation.
+
+    Nothing is learnt from other ECGs. A flat lead (its range is within float rounding)
+    becomes zeros.
+
+    Parameters
+    ----------
+    scope : {"lead", "ecg"}, default="lead"
+        "lead" gives every lead mean 0 and standard deviation 1. "ecg" gives every lead
+        mean 0 and divides all leads of an ECG by one common standard deviation (the root
+        of the leads' mean variance), which keeps their sizes relative to each other.
+
+    Attributes
+    ----------
+    n_leads_, n_times_ : int
+        Number of leads, and of samples a lead, seen in `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skecg.preprocessing import LeadStandardScaler
+    >>> X = np.array([[[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]])
+    >>> LeadStandardScaler().fit_transform(X).round(2)
+    array([[[-1.22,  0.  ,  1.22],
+            [ 0.  ,  0.  ,  0.  ]]], dtype=float32)
+    """
+
+    def __init__(self, *, scope="lead"):
+        self.scope = scope
+
+    def transform(self, X):
+        """Standardise each ECG.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            ECGs, in any unit.
+
+        Returns
+        -------
+        ndarray of the shape of `X`, float32
+            The standardised ECGs.
+        """
+        X = self._check(X, reset=False)
+        rounding = 4 * np.finfo(X.dtype).eps if X.dtype.kind == "f" else 0
+        ecgs = X[:, None] if X.ndim == 2 else X
+        scaled = np.empty(ecgs.shape, dtype=np.float32)
+        n_rows = max(1, _CHUNK // ecgs[0].size)
+        for start in range(0, len(ecgs), n_rows):
+            rows = slice(start, start + n_rows)
+            scaled[rows] = self._standardise(ecgs[rows].astype(np.float64), rounding)
+        return scaled.reshape(X.shape)
+
+    def _standardise(self, x, rounding):
+        low, high = x.min(axis=-1, keepdims=True), x.max(axis=-1, keepdims=True)
+        flat = high - low <= rounding * np.maximum(abs(low), abs(high))
+        x -= x.mean(axis=-1, keepdims=True)
+        x *= ~flat
+        variance = np.einsum("slt,slt->sl", x, x)[..., None] / x.shape[-1]
+        if self.scope == "ecg":
+            variance = variance.mean(axis=1, keepdims=True)
+        x /= np.sqrt(np.where(variance > 0, variance, 1))
+        return x
+
+    def _check(self, X, *, reset):
+        if self.scope not in ("lead", "ecg"):
+            raise ValueError(f"scope must be 'lead' or 'ecg', got {self.scope!r}.")
+        return super()._check(X, reset=reset)
+
+
+class BeatCropper(_RowByRow):
+    """Keep a window of every lead, by default the part of a median beat that networks see.
+
+    The default cuts a beat of 600 samples with R at 300 to 400 samples with R at 150:
+    from 300 ms before R to 500 ms after it, at 500 Hz.
+
+    Parameters
+    ----------
+    start : int or None, default=150
+        First sample kept, counted as in a slice: negative from the end.
+    stop : int or None, default=-50
+        First sample not kept any more, counted as in a slice; None keeps the rest.
+
+    Attributes
+    ----------
+    n_leads_, n_times_ : int
+        Number of leads, and of samples a lead, seen in `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skecg.preprocessing import BeatCropper
+    >>> BeatCropper().fit_transform(np.zeros((2, 12, 600))).shape
+    (2, 12, 400)
+    """
+
+    def __init__(self, *, start=150, stop=-50):
+        self.start = start
+        self.stop = stop
+
+    def transform(self, X):
+        """Cut out the window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            ECGs, in any unit.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_leads, n_kept) or (n_samples, n_kept), float32
+            A copy, contiguous in memory.
+        """
+        X = self._check(X, reset=False)
+        return np.array(X[..., self.start : self.stop], dtype=np.float32, order="C")
+
+    def _check(self, X, *, reset):
+        for name in ("start", "stop"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Integral):
+                raise ValueError(f"{name} must be an integer or None, got {value!r}.")
+        X = super()._check(X, reset=reset)
+        n_times = X.shape[-1]
+        if not len(range(n_times)[self.start : self.stop]):
+            raise ValueError(
+                f"BeatCropper(start={self.start}, stop={self.stop}) leaves nothing of X, which "
+                f"has {n_times} samples a lead (n_times). Give a window inside them."
+            )
+        return X
+
+
+class MedianBeat(_RowByRow):
+    """Turn raw recordings into median beats: 1.2 s at 500 Hz, R in the middle, PQ at zero.
+
+    Each recording is resampled to 500 Hz, low-passed at 150 Hz without phase shift and
+    freed of mains hum where there is any. R peaks come from the RMS over leads in the 8 to
+    40 Hz band. Beats are aligned to the one nearest to all others; ectopic beats and
+    artefacts are dropped. The baseline is a cubic spline through the PQ segments [1]_ and one
+    more point a beat, so that no filter bends ST. The median of the other beats remains.
+
+    Every recording is worked on by itself: a bad one never changes or stops the others.
+
+    Parameters
+    ----------
+    sampling_rate : float, default=500
+        Sampling rate of the recordings in Hz, at least 80.
+    on_bad : {"raise", "nan"}, default="raise"
+        What to do if no beat can be made of a recording (NaN in it, no QRS complex found,
+        flat in every lead, too short): raise ValueError naming the rows, or give NaN there.
+
+    Attributes
+    ----------
+    n_leads_ : int
+        Number of leads seen in `fit`.
+
+    References
+    ----------
+    .. [1] Meyer and Keiser, "Electrocardiogram baseline noise estimation and removal using
+       cubic splines and state-space computation techniques", Computers and Biomedical
+       Research 10, 1977.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skecg.preprocessing import MedianBeat
+    >>> t = np.arange(5000) % 400 - 200
+    >>> recording = np.exp(-0.5 * (t / 8) ** 2) + 0.2 * np.exp(-0.5 * ((t - 130) / 25) ** 2)
+    >>> beat = MedianBeat().fit_transform(recording[None, None])
+    >>> beat.shape, int(beat[0, 0].argmax())
+    ((1, 1, 600), 300)
+    """
+
+    def __init__(self, *, sampling_rate=500, on_bad="raise"):
+        self.sampling_rate = sampling_rate
+        self.on_bad = on_bad
+
+    def transform(self, X):
+        """Make the median beat of each recording.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times), or list
+            Recordings in mV, of 2.5 s or more. Two dimensions mean one lead. A list of
+            arrays of shape (n_leads, n_times) may hold recordings of unequal length.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_leads, 600) or (n_samples, 600), float32
+            Median beats in mV at 500 Hz, R at index 300.
+        """
+        recordings, one_lead = self._check(X, reset=False)
+        results = [_measure(row, self.sampling_rate) for row in recordings]
+        bad = [f"row {i} ({found.quality})" for i, found in enumerate(results) if not found.n_used]
+        if bad and self.on_bad == "raise":
+            raise ValueError(
+                f"No median beat could be made of {len(bad)} of {len(results)} ECGs: "
+                f"{', '.join(bad[:10])}{', ...' if len(bad) > 10 else ''}. Leave them out, or set "
+                "on_bad='nan' to get rows of NaN in their place."
+            )
+        beats = np.empty((len(results), len(recordings[0]), _beats.N_TIMES), dtype=np.float32)
+        for i, found in enumerate(results):
+            beats[i] = found.beat
+        return beats[:, 0] if one_lead else beats
+
+    def report(self, X):
+        """Tell what was found in each recording.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times), or list
+            Recordings in mV, as for `transform`.
+
+        Returns
+        -------
+        DataFrame of n_samples rows
+            ``heart_rate`` (beats a minute, from the mean RR interval), ``n_beats`` found,
+            ``n_used`` in the median, ``noise_uv`` (how far single beats lie from the median
+            beat: 1.48 times the median absolute difference, in microvolt) and ``quality``:
+            "good", or remarks such as "few beats" (under 3), "noisy" (over 40 microvolt) and
+            "flat leads [8]", or why there is no beat.
+        """
+        recordings, _ = self._check(X, reset=False)
+        found = (_measure(row, self.sampling_rate)[1:] for row in recordings)
+        return pd.DataFrame(found, columns=_beats.Measured._fields[1:])
+
+    def _check(self, X, *, reset):
+        if self.on_bad not in ("raise", "nan"):
+            raise ValueError(f"on_bad must be 'raise' or 'nan', got {self.on_bad!r}.")
+        recordings, one_lead = _recordings(X, self.sampling_rate)
+        n_leads = len(recordings[0])
+        if reset:
+            self.n_leads_ = self.n_features_in_ = n_leads
+        elif n_leads != getattr(self, "n_leads_", n_leads):
+            raise ValueError(
+                f"X has {n_leads} leads, but MedianBeat is expecting {self.n_leads_} leads as "
+                "input."
+            )
+        return recordings, one_lead
+
+
+def r_peaks(X, sampling_rate=500):
+    """Find the R peaks of recordings, where the RMS over leads is largest.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times), or list
+        Recordings in mV, of 2.5 s or more, as for `MedianBeat`.
+    sampling_rate : float, default=500
+        Sampling rate of the recordings in Hz, at least 80.
+
+    Returns
+    -------
+    list of n_samples ndarray of int
+        Sample indices at the given rate, of normal and ectopic beats. Empty where a
+        recording is flat, holds NaN or shows no QRS complex.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skecg.preprocessing import r_peaks
+    >>> t = np.arange(1500) % 400 - 200
+    >>> r_peaks(np.exp(-0.5 * (t / 8) ** 2)[None])
+    [array([ 200,  600, 1000, 1400])]
+    """
+    peaks = []
+    for row in _recordings(X, sampling_rate)[0]:
+        try:
+            found = _beats.locate_beats(row, sampling_rate).peaks
+        except _beats.UnusableECG:
+            found = []
+        peaks.append(np.rint(np.multiply(found, sampling_rate / _beats.SAMPLING_RATE)).astype(int))
+    return peaks
+
+
+def _measure(row, sampling_rate):
+    try:
+        return _beats.measure_beat(row, sampling_rate)
+    except _beats.UnusableECG as reason:
+        return _beats.Measured(np.nan, np.nan, 0, 0, np.nan, str(reason))
+
+
+def _recordings(X, sampling_rate):
+    # A list of arrays (n_leads, n_times), and whether they were given as (n_times,) each.
+    if not isinstance(sampling_rate, Real) or not _beats.MIN_RATE <= sampling_rate < np.inf:
+        raise ValueError(
+            f"sampling_rate must be a number from {_beats.MIN_RATE} Hz, got {sampling_rate!r}."
+        )
+    rows = X if isinstance(X, list | tuple) else np.atleast_1d(np.asarray(X))
+    recordings = [np.asarray(row) for row in rows]
+    if not recordings:
+        raise ValueError("X holds no recordings.")
+    first = recordings[0].shape
+    for i, row in enumerate(recordings):
+        if row.dtype.kind not in "fiub":
+            raise ValueError(f"ECG {i} holds values of type {row.dtype}; give real numbers.")
+        if row.ndim not in (1, 2) or not row.size or row.shape[:-1] != first[:-1]:
+            raise ValueError(
+                f"ECG {i} has shape {row.shape}, ECG 0 has {first}; give every ECG as (n_leads, "
+                "n_times) of the same leads, or every ECG as (n_times,) for one lead."
+            )
+    seconds = max(row.shape[-1] for row in recordings) / sampling_rate
+    if seconds < _beats.MIN_SECONDS:
+        raise ValueError(
+            f"X has recordings of {seconds:.2g} s at sampling_rate={sampling_rate}; at least "
+            f"{_beats.MIN_SECONDS} s are needed. Is the rate right, and X not yet median beats?"
+        )
+    return [np.atleast_2d(row) for row in recordings], len(first) == 1

@@ -32,6 +32,16 @@ def _torch_seeded(seed, device):
         yield
 
 
+def _has_bf16(device):
+    """Tell whether the hardware multiplies bfloat16 matrices; if in doubt, not."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        has = torch.cpu.get_capabilities()
+        return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    return False
+
+
 class _Rows(Dataset):
     """Rows of a dataset; an array of positions fetches a whole batch at once."""
 
@@ -72,6 +82,10 @@ class NetClassifier(NeuralNetClassifier):
         Share of the rows that validate when ``fit`` is told nothing else.
     pos_label : label, default=None
         The positive of two classes in AP; None takes ``classes_[1]``.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Arithmetic of the network. "bf16" is torch's autocast to bfloat16, about twice as
+        fast on a CPU that has it and much slower on one that has not; weights, loss and
+        probabilities stay float32. "auto" takes bf16 where the hardware has it.
     device : str or torch.device, default="cpu"
         Where to compute, "cuda" for a GPU.
     random_state : int, RandomState instance or None, default=None
@@ -95,6 +109,8 @@ class NetClassifier(NeuralNetClassifier):
         lr, seconds. train_loss is NaN where no batch held two classes.
     best_epoch_ : int
         The epoch kept, counted from 1.
+    precision_ : str
+        "float32" or "bf16": what `precision` came to.
     n_leads_, n_times_ : int
         Leads, and samples a lead, seen in ``fit``.
     n_features_in_ : int
@@ -139,6 +155,7 @@ class NetClassifier(NeuralNetClassifier):
         sampling="undersample",
         validation_fraction=0.1,
         pos_label=None,
+        precision="float32",
         device="cpu",
         random_state=None,
         verbose=0,
@@ -166,6 +183,7 @@ class NetClassifier(NeuralNetClassifier):
         self.sampling = sampling
         self.validation_fraction = validation_fraction
         self.pos_label = pos_label
+        self.precision = precision
         self.random_state = random_state
         for name in ("classes", "train_split", "history_", "initialized_", "virtual_params_"):
             del self.__dict__[name]
@@ -445,7 +463,14 @@ class NetClassifier(NeuralNetClassifier):
             defaults["generator"] = torch.Generator()
         return loader(dataset, **(defaults | params))
 
+    def infer(self, x, **fit_params):
+        """Return the logits of a batch, float32 whatever the precision."""
+        bf16 = self.precision_ == "bf16"
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=bf16):
+            return super().infer(x, **fit_params).float()
+
     def _checked_device(self):
+        """Return the device, after a look whether it and the precision can be had."""
         try:
             device = torch.device(self.device)
             torch.empty(0, device=device)
@@ -454,6 +479,12 @@ class NetClassifier(NeuralNetClassifier):
                 f"device={self.device!r} cannot be used here ({str(error).splitlines()[0]}). "
                 "Give 'cpu', or a device that torch sees, such as 'cuda' or 'cuda:0'."
             ) from error
+        if self.precision not in ("float32", "bf16", "auto"):
+            raise ValueError(
+                f"precision must be 'float32', 'bf16' or 'auto', got {self.precision!r}."
+            )
+        auto = "bf16" if _has_bf16(device) else "float32"
+        self.precision_ = auto if self.precision == "auto" else self.precision
         return device
 
     def _positive_code(self):

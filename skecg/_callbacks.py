@@ -76,7 +76,12 @@ class Progress(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         if net.verbose and self._bar is None:
-            self._bar = tqdm(total=net.max_epochs, desc=type(net).__name__, unit="epoch")
+            self._bar = tqdm(
+                total=net.max_epochs,
+                desc=f"{type(net).__name__} ({net.precision_})",
+                unit="epoch",
+                leave=False,
+            )
 
     def on_epoch_end(self, net, **kwargs):
         if self._bar is not None:

@@ -7,9 +7,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from ._validation import draw_seed, split_validation, validate_ecgs
+from ._validation import check_groups, draw_seed, split_validation, validate_ecgs
 from .feature_extraction import BeatFeatures
 
 
@@ -148,7 +148,7 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         self._features = BeatFeatures(r_index=self.r_index, sampling_rate=self.sampling_rate)
         table = self._features.fit_transform(X)
         self.feature_names_ = self._features.get_feature_names_out()
-        groups = None if groups is None else column_or_1d(groups)[rows]
+        groups = None if groups is None else check_groups(groups, len(y))[rows]
         self.model_ = self._build(y[rows], groups).fit(table[rows], y[rows])
         return self
 

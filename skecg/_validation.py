@@ -139,8 +139,17 @@ def check_folds(fold, n_samples):
     except (TypeError, ValueError):
         as_int = None
     if as_int is None or not np.array_equal(as_int, fold):
-        raise ValueError(f"fold must hold integer ids, got {np.unique(fold.astype(str)).tolist()}.")
+        shown = ", ".join(np.unique(fold.astype(str))[:5])
+        raise ValueError(f"fold must hold integer ids, got {fold.dtype} ids such as {shown}.")
     return as_int
+
+
+def check_groups(groups, n_samples):
+    """Return patients as an array of n_samples, or say that there are more or fewer."""
+    groups = column_or_1d(groups)
+    if len(groups) != n_samples:
+        raise ValueError(f"groups has {len(groups)} ids for {n_samples} rows of X; give one a row.")
+    return groups
 
 
 def check_patients(groups, train, valid, groups_valid=None):
@@ -177,9 +186,7 @@ def split_validation(codes, *, groups=None, fold=None, fraction=0.1, rng):
     """
     n = len(codes)
     if groups is not None:
-        groups = column_or_1d(groups)
-        if len(groups) != n:
-            raise ValueError(f"groups has {len(groups)} ids for {n} rows of X; give one a row.")
+        groups = check_groups(groups, n)
     if fold is not None:
         fold = check_folds(fold, n)
         if len(np.unique(fold)) < 2:
@@ -227,5 +234,6 @@ def _group_share(codes, groups, fraction, rng):
             validates[valid] = True
             return validates
     raise ValueError(
-        "No split by patient leaves every class on both sides. Give fold=, or X_val= and y_val=."
+        "No split by patient was found that leaves every class on both sides. Give fold=, or "
+        "X_val= and y_val=."
     )

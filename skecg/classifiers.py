@@ -36,6 +36,8 @@ class SmartNetClassifier(NetClassifier):
         Share of the rows that validate when ``fit`` is told nothing else.
     pos_label : label, default=None
         The positive of two classes; None takes ``classes_[1]``.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -88,6 +90,7 @@ class SmartNetClassifier(NetClassifier):
         sampling="undersample",
         validation_fraction=0.1,
         pos_label=None,
+        precision="float32",
         device="cpu",
         random_state=None,
         verbose=0,
@@ -102,6 +105,7 @@ class SmartNetClassifier(NetClassifier):
             sampling=sampling,
             validation_fraction=validation_fraction,
             pos_label=pos_label,
+            precision=precision,
             device=device,
             random_state=random_state,
             verbose=verbose,
@@ -130,6 +134,8 @@ class TemporalResNetClassifier(NetClassifier):
         Share of the rows that validate when ``fit`` is told nothing else.
     pos_label : label, default=None
         The positive of two classes; None takes ``classes_[1]``.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -181,6 +187,7 @@ class TemporalResNetClassifier(NetClassifier):
         sampling="undersample",
         validation_fraction=0.1,
         pos_label=None,
+        precision="float32",
         device="cpu",
         random_state=None,
         verbose=0,
@@ -195,6 +202,7 @@ class TemporalResNetClassifier(NetClassifier):
             sampling=sampling,
             validation_fraction=validation_fraction,
             pos_label=pos_label,
+            precision=precision,
             device=device,
             random_state=random_state,
             verbose=verbose,
@@ -228,6 +236,8 @@ class ResNetClassifier(NetClassifier):
         Share of the rows that validate when ``fit`` is told nothing else.
     pos_label : label, default=None
         The positive of two classes; None takes ``classes_[1]``.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -282,6 +292,7 @@ class ResNetClassifier(NetClassifier):
         sampling="undersample",
         validation_fraction=0.1,
         pos_label=None,
+        precision="float32",
         device="cpu",
         random_state=None,
         verbose=0,
@@ -296,6 +307,7 @@ class ResNetClassifier(NetClassifier):
             sampling=sampling,
             validation_fraction=validation_fraction,
             pos_label=pos_label,
+            precision=precision,
             device=device,
             random_state=random_state,
             verbose=verbose,
@@ -333,6 +345,8 @@ class ALVDClassifier(NetClassifier):
         Share of the rows that validate when ``fit`` is told nothing else.
     pos_label : label, default=None
         The positive of two classes; None takes ``classes_[1]``.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -385,6 +399,7 @@ class ALVDClassifier(NetClassifier):
         sampling="undersample",
         validation_fraction=0.1,
         pos_label=None,
+        precision="float32",
         device="cpu",
         random_state=None,
         verbose=0,
@@ -399,6 +414,7 @@ class ALVDClassifier(NetClassifier):
             sampling=sampling,
             validation_fraction=validation_fraction,
             pos_label=pos_label,
+            precision=precision,
             device=device,
             random_state=random_state,
             verbose=verbose,

@@ -1,0 +1,269 @@
+"""Tests of the random forest on features of the median beat."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.metrics import roc_auc_score
+
+from skecg import FeatureForestClassifier
+from skecg.datasets import make_omi
+from skecg.feature_extraction import BeatFeatures
+from skecg.model_selection import rotate_folds
+
+PRESETS = ["improved", "published"]
+
+
+@pytest.fixture(scope="module")
+def beats():
+    return make_omi(120, prevalence=0.4, random_state=0)
+
+
+def forest(**params):
+    return FeatureForestClassifier(**{"n_estimators": 20, "random_state": 0} | params)
+
+
+# -- what it learns from --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rows_of_the_validation_fold_are_left_out(beats, preset):
+    X, y, groups = beats
+    fold = rotate_folds(y, groups, n_splits=5, random_state=0)
+    train = fold != 0  # without a gap, the first fold validates
+    given = forest(preset=preset).fit(X, y, groups=groups, fold=fold)
+    by_hand = forest(preset=preset).fit(X[train], y[train], groups=groups[train])
+    everything = forest(preset=preset).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(given.predict_proba(X), by_hand.predict_proba(X))
+    assert (given.predict_proba(X) != everything.predict_proba(X)).any()
+
+
+def test_validation_data_of_ones_own_are_taken_and_not_used(beats):
+    X, y, groups = beats
+    with_them = forest().fit(X, y, X_val=X[:5] + 1, y_val=y[:5], groups_val=groups[:5])
+    np.testing.assert_array_equal(with_them.predict_proba(X), forest().fit(X, y).predict_proba(X))
+
+
+def test_features_are_those_of_beat_features(beats):
+    X, y, _ = beats
+    fitted = forest().fit(X, y)
+    np.testing.assert_array_equal(
+        fitted.feature_names_, BeatFeatures().fit(X).get_feature_names_out()
+    )
+    table = BeatFeatures().fit_transform(X)
+    np.testing.assert_array_equal(fitted.predict_proba(X), fitted.model_.predict_proba(table))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_feature_has_an_importance_and_they_sum_to_1(beats, preset):
+    fitted = forest(preset=preset).fit(*beats[:2])
+    assert fitted.feature_importances_.shape == fitted.feature_names_.shape
+    assert fitted.feature_importances_.sum() == pytest.approx(1)
+    assert fitted.feature_importances_.min() >= 0
+
+
+def test_the_feature_that_tells_the_classes_apart_is_the_most_important():
+    rng = np.random.default_rng(0)
+    X = np.zeros((200, 12, 600), dtype=np.float32)
+    X[:, :, 280:321] = 1 - np.abs(np.linspace(-1, 1, 41))
+    X += rng.normal(scale=0.02, size=X.shape)
+    y = np.arange(200) % 2
+    X[y == 1, 7, 325:380] += 0.2  # V2: ST elevation
+    fitted = forest(n_estimators=100).fit(X, y)
+    best = fitted.feature_names_[np.argsort(fitted.feature_importances_)[-6:]]
+    assert all(name.endswith("_V2") for name in best)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_forest_tells_occlusions_from_others_in_held_out_patients(preset):
+    X, y, groups = make_omi(400, prevalence=0.3, random_state=0)
+    train = groups % 2 == 0
+    fitted = FeatureForestClassifier(preset=preset, random_state=0)
+    fitted.fit(X[train], y[train], groups=groups[train])
+    assert roc_auc_score(y[~train], fitted.predict_proba(X[~train])[:, 1]) > 0.8
+
+
+# -- the two settings -----------------------------------------------------------------------
+
+
+def test_published_forest_has_its_published_parameters(beats):
+    fitted = FeatureForestClassifier(preset="published", random_state=0).fit(*beats[:2])
+    assert isinstance(fitted.model_, CalibratedClassifierCV)
+    assert fitted.model_.method == "isotonic"
+    imputer, trees = (step for _, step in fitted.model_.estimator.steps)
+    assert imputer.strategy == "most_frequent"  # the training mode
+    published = {
+        "n_estimators": 20,
+        "criterion": "entropy",
+        "class_weight": "balanced_subsample",
+        "max_features": "log2",
+        "min_samples_split": 0.01,
+        "min_samples_leaf": 0.005,
+        "min_impurity_decrease": 0.01,
+        "ccp_alpha": 0.01,
+        "max_samples": 0.75,
+    }
+    assert {name: trees.get_params()[name] for name in published} == published
+
+
+def test_improved_forest_has_500_trees_of_5_rows_a_leaf_and_imputes_the_median(beats):
+    fitted = FeatureForestClassifier(random_state=0).fit(*beats[:2])
+    imputer, trees = (step for _, step in fitted.model_.steps)
+    assert imputer.strategy == "median"
+    assert (len(trees.estimators_), trees.min_samples_leaf) == (500, 5)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_trees_and_leaves_given_replace_those_of_the_preset(beats, preset):
+    fitted = forest(preset=preset, n_estimators=7, min_samples_leaf=9).fit(*beats[:2])
+    model = fitted.model_ if preset == "improved" else fitted.model_.estimator
+    assert (model[-1].n_estimators, model[-1].min_samples_leaf) == (7, 9)
+
+
+def test_published_forest_is_calibrated_in_five_folds_of_whole_patients(beats):
+    X, y, groups = beats
+    splits = forest(preset="published").fit(X, y, groups=groups).model_.cv
+    assert len(splits) == 5
+    assert [set(groups[a]) & set(groups[b]) for a, b in splits] == [set()] * 5
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([test for _, test in splits])), np.arange(len(y))
+    )
+
+
+@pytest.mark.parametrize("n_patients", [2, 3, 4])
+def test_published_forest_is_calibrated_in_fewer_folds_where_a_class_has_fewer_patients(
+    beats, n_patients
+):
+    X, y, groups = beats
+    keep = (y == 0) | np.isin(groups, np.unique(groups[y == 1])[:n_patients])
+    fitted = forest(preset="published").fit(X[keep], y[keep], groups=groups[keep])
+    assert len(fitted.model_.calibrated_classifiers_) == n_patients
+
+
+def test_published_forest_cannot_be_calibrated_on_one_patient_of_a_class(beats):
+    X, y, groups = beats
+    keep = (y == 0) | (groups == groups[y == 1][0])
+    with pytest.raises(ValueError, match="at least two patients .* of each class"):
+        forest(preset="published").fit(X[keep], y[keep], groups=groups[keep])
+
+
+# -- missing features, labels, seeds --------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    ("flat", "n_times"),
+    [(slice(0, 40), 600), (slice(0, 0), 60)],
+    ids=["flat beats", "rows too short for a beat"],
+)
+def test_missing_features_are_filled_in(beats, preset, flat, n_times):
+    X, y = beats[0][..., :n_times].copy(), beats[1]
+    X[flat] = 0
+    assert np.isnan(BeatFeatures().fit_transform(X)).any()
+    fitted = forest(preset=preset).fit(X, y)
+    proba = fitted.predict_proba(X)
+    assert np.isfinite(proba).all()
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert fitted.feature_importances_.shape == fitted.feature_names_.shape
+
+
+def test_a_feature_missing_only_in_prediction_is_filled_in(beats):
+    X, y, _ = beats
+    fitted = forest().fit(X, y)
+    assert np.isfinite(fitted.predict_proba(np.zeros((2, 12, 600)))).all()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    "labels", [("OMI", "no OMI"), (False, True), (3, 7), ("a", "b", "c")], ids=repr
+)
+def test_labels_of_any_type_and_number_are_predicted(beats, preset, labels):
+    X, y, groups = beats
+    y = np.array(labels)[np.where(y == 1, len(labels) - 1, groups % (len(labels) - 1))]
+    fitted = forest(preset=preset).fit(X, y, groups=groups)
+    proba = fitted.predict_proba(X)
+    assert fitted.classes_.tolist() == sorted(labels)
+    assert proba.shape == (len(X), len(labels))
+    assert fitted.predict(X).dtype == y.dtype
+    np.testing.assert_array_equal(fitted.predict(X), fitted.classes_[proba.argmax(axis=1)])
+    assert fitted.score(X, y) > np.unique(y, return_counts=True)[1].max() / len(y)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_same_seed_gives_the_same_forest_and_another_another(beats, preset):
+    X, y, groups = beats
+    one, same, other = (
+        forest(preset=preset, random_state=seed).fit(X, y, groups=groups).predict_proba(X)
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+@pytest.mark.parametrize("random_state", [None, 0])
+def test_global_generator_is_left_as_found(beats, random_state):
+    before = np.random.get_state()[1:3]  # noqa: NPY002
+    forest(random_state=random_state).fit(*beats[:2])
+    after = np.random.get_state()[1:3]  # noqa: NPY002
+    assert np.array_equal(before[0], after[0])
+    assert before[1] == after[1]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_fit_leaves_parameters_as_they_were(beats, preset):
+    model = FeatureForestClassifier(preset=preset, random_state=0)
+    before = model.get_params()
+    assert model.fit(*beats[:2]) is model
+    assert model.get_params() == before == clone(model).get_params()
+
+
+# -- errors ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", ["published ", "default", None])
+def test_unknown_preset_is_refused(beats, preset):
+    with pytest.raises(ValueError, match=r"preset must be one of \['improved', 'published'\], got"):
+        forest(preset=preset).fit(*beats[:2])
+
+
+def test_one_class_is_refused(beats):
+    X, y, _ = beats
+    with pytest.raises(
+        ValueError, match=r"at least two classes, but y holds one class only: \[1\]"
+    ):
+        forest().fit(X[y == 1], y[y == 1])
+
+
+def test_a_class_that_is_in_the_validation_fold_alone_is_named(beats):
+    X, y, _ = beats
+    fold = np.where(y == 1, 0, 1 + np.arange(len(y)) % 3)
+    with pytest.raises(ValueError, match=r"no row of \[1\]; all are in the validation fold"):
+        forest().fit(X, y, fold=fold)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", ["groups", "fold"])
+def test_ids_of_another_length_are_refused(beats, preset, name):
+    X, y, groups = beats
+    with pytest.raises(ValueError, match=f"{name} has {len(y) - 1} ids for {len(y)} rows of X"):
+        forest(preset=preset).fit(X, y, **{name: groups[:-1]})
+
+
+def test_a_patient_on_both_sides_is_refused(beats):
+    X, y, groups = beats
+    with pytest.raises(ValueError, match="patients are in the training and in the validation data"):
+        forest().fit(X, y, groups=groups, fold=np.arange(len(y)) % 3)
+
+
+def test_rows_with_nan_are_named(beats):
+    X, y = beats[0].copy(), beats[1]
+    X[[4, 9], 3, 7] = np.nan
+    with pytest.raises(ValueError, match=r"NaN or infinity in 2 of \d+ rows \(4, 9\)"):
+        forest().fit(X, y)
+
+
+def test_beats_of_another_shape_than_in_fit_are_refused(beats):
+    X, y, _ = beats
+    fitted = forest().fit(X, y)
+    with pytest.raises(ValueError, match="8 leads, but FeatureForestClassifier is expecting 12"):
+        fitted.predict_proba(X[:, :8])

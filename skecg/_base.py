@@ -212,14 +212,17 @@ class NetClassifier(NeuralNetClassifier):
         -------
         self
         """
-        fitted = {
-            name: self.__dict__.pop(name, None) for name in ("initialized_", "virtual_params_")
-        }
-        try:
-            super().set_params(**params)
-        finally:
-            self.__dict__.update({name: value for name, value in fitted.items() if value})
-        self._apply_virtual_params(params)  # the live optimizer's, for warm_start
+        known = self._get_param_names()
+        for name, value in params.items():
+            if "__" in name:
+                self._params_to_validate.add(name)  # skorch looks at it in fit
+            elif name not in known:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for {type(self).__name__}. Valid parameters are: "
+                    f"{sorted(known)}."
+                )
+            setattr(self, name, value)
+        self._apply_virtual_params(params)  # to the live optimizer, for warm_start
         return self
 
     def __sklearn_tags__(self):

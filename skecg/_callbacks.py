@@ -90,6 +90,7 @@ class Progress(Callback):
             best = net.history[net.best_epoch_ - 1, "valid_score"]
             self._bar.set_postfix({k: f"{v:.3f}" for k, v in (scores | {"best": best}).items()})
             self._bar.update()
+            self._bar.refresh()
 
     def on_train_end(self, net, **kwargs):
         if self._bar is not None:

@@ -152,10 +152,9 @@ def _one_of_each(counts, n_splits, rng):
     pure = np.count_nonzero(counts[order], axis=1) == 1
     mixed, single = order[~pure], order[pure]
     code = counts[single].argmax(axis=1)
-    n_of_code = np.bincount(code, minlength=counts.shape[1])
-    # Class by class, the largest first: patients this far apart are of different classes.
-    single = single[np.lexsort((code, -n_of_code[code]))]
-    step = max(n_of_code.max(), len(single) // 2)
+    # Class by class; patients further apart than the largest class is long are of two.
+    single = single[np.argsort(code, kind="stable")]
+    step = max(np.bincount(code, minlength=1).max(), len(single) // 2)
     n_pairs = min(step, len(single) - step, n_splits)
     fold[single[:n_pairs]] = fold[single[step : step + n_pairs]] = np.arange(n_pairs)
     n_rest = min(n_splits - n_pairs, len(mixed))

@@ -5,6 +5,7 @@ Every network takes ECGs of shape (n, n_leads, n_times) and returns logits of sh
 """
 
 import hashlib
+import pickle
 from pathlib import Path
 
 import torch
@@ -165,7 +166,13 @@ class ResNet18(_Trunk):
             self._load(_imagenet_file() if weights == "imagenet" else weights, stem)
 
     def _load(self, path, stem):
-        state = dict(torch.load(path, map_location="cpu", weights_only=True))
+        try:
+            state = dict(torch.load(path, map_location="cpu", weights_only=True))
+        except (pickle.UnpicklingError, EOFError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is not a file of tensors by name, such as "
+                "torch.save(net.state_dict(), path) writes."
+            ) from error
         own = self.state_dict()
         if stem == "sum":
             if "conv1.weight" not in state:

@@ -143,7 +143,7 @@ def test_published_forest_is_calibrated_in_fewer_folds_where_a_class_has_fewer_p
 def test_published_forest_cannot_be_calibrated_on_one_patient_of_a_class(beats):
     X, y, groups = beats
     keep = (y == 0) | (groups == groups[y == 1][0])
-    with pytest.raises(ValueError, match="at least two patients .* of each class"):
+    with pytest.raises(ValueError, match=r"at least two patients .* of each class"):
         forest(preset="published").fit(X[keep], y[keep], groups=groups[keep])
 
 

@@ -146,6 +146,16 @@ def test_positives_are_within_one_of_even_where_enough_patients_have_one(seed):
     assert np.ptp(np.bincount(fold[positive], minlength=n_splits)) <= 1
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_positives_are_even_where_the_emptiest_fold_first_leaves_them_uneven(seed):
+    # Largest patients first, each to the emptiest of three folds: 11, 8 and 8.
+    counts = [5, 5, 4, 4, 3, 3, 3]
+    groups = np.append(np.repeat(np.arange(7), counts), np.arange(7, 60))
+    y = groups < 7
+    fold = rotate_folds(y, groups, n_splits=3, random_state=seed)
+    assert np.bincount(fold[y]).tolist() == [9, 9, 9]
+
+
 MANY = [seed for seed in POSSIBLE if len(set(PATTERNS[seed][1])) >= 5 * PATTERNS[seed][2]]
 
 
@@ -436,9 +446,9 @@ def test_metadata_routing_gives_the_same_scores(data, result, name):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_metadata_routing_reaches_a_wrapped_classifier_in_every_worker(data, result, n_jobs):
     X, y, _, fold = data
-    model = FixedThresholdClassifier(requesting("forest"))
+    model = FixedThresholdClassifier(requesting("net"))
     table = cross_validate_rotation({"wrapped": model}, X, y, fold=fold, n_jobs=n_jobs)
-    expected = result[0].query("model == 'forest'")
+    expected = result[0].query("model == 'net'")
     assert table["test_score"].tolist() == expected["test_score"].tolist()
 
 

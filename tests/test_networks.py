@@ -382,6 +382,42 @@ def test_weights_of_another_network_are_refused_by_name(torchvision_state, tmp_p
         ResNet18(weights=tmp_path / "wrong.pth")
 
 
+class Malicious:
+    """Unpickling it would leave a trace."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return self.path.touch, ()
+
+
+def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
+    torch.save({"conv1.weight": Malicious(tmp_path / "trace")}, tmp_path / "malicious.pth")
+    with pytest.raises(ValueError, match=r"malicious\.pth is not a file of tensors by name"):
+        ResNet18(weights=tmp_path / "malicious.pth")
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 half an archive"])
+def test_a_file_that_torch_cannot_read_is_refused(tmp_path, content):
+    (tmp_path / "broken.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.pth is not a file of tensors by name"):
+        ResNet18(weights=tmp_path / "broken.pth")
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], 5])
+def test_a_file_of_something_other_than_named_tensors_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"other\.pth is not a file of tensors by name"):
+        ResNet18(weights=tmp_path / "other.pth")
+
+
+def test_a_missing_file_is_a_file_not_found_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="missing"):
+        ResNet18(weights=tmp_path / "missing.pth")
+
+
 def test_sum_without_a_stem_to_sum_is_refused(torchvision_state, tmp_path):
     torch.save({"fc.bias": torchvision_state["fc.bias"]}, tmp_path / "stemless.pth")
     with pytest.raises(ValueError, match=r"has no conv1\.weight to sum; use stem='random'"):

@@ -87,6 +87,13 @@ def test_a_share_of_few_positives_leaves_some_on_both_sides(n_positive):
     assert codes[train].sum() == n_positive - 1
 
 
+@pytest.mark.parametrize("fraction", [0.1, 0.9])
+def test_a_class_of_one_row_trains(fraction):
+    codes = (np.arange(50) == 7).astype(int)
+    train, _ = split_validation(codes, fraction=fraction, rng=np.random.RandomState(0))
+    assert 7 in train
+
+
 @pytest.mark.parametrize("fraction", [0.1, 0.25])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_share_of_the_patients_splits_none_and_keeps_the_prevalence(fraction, seed):

@@ -110,7 +110,7 @@ print(f"{time.perf_counter() - start:.0f} s in all")
 # %%
 # Every fold's test AUC, and the mean.
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-for i, (name, rows) in enumerate(by_model):
+for i, (_, rows) in enumerate(by_model):
     ax.plot(rows["test_auc"], [i] * len(rows), "o", color="tab:blue", alpha=0.5)
     ax.plot(rows["test_auc"].mean(), i, "|", color="black", markersize=20, markeredgewidth=2)
 ax.set(yticks=range(len(models)), yticklabels=models, xlabel="Test AUC (dots: folds, bar: mean)")

@@ -8,13 +8,13 @@ import pandas as pd
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing, assert_all_finite, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm import tqdm
 
-from ._validation import check_folds, draw_seed, validation_fold
+from ._validation import check_folds, check_groups, draw_seed, validation_fold
 from .metrics import _auc_ap
 
 
@@ -51,7 +51,9 @@ def rotate_folds(y, groups=None, *, n_splits=10, random_state=None):
     >>> sorted(fold.tolist())
     [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
     """
-    labels, codes = np.unique(column_or_1d(y), return_inverse=True)
+    y = column_or_1d(y)
+    assert_all_finite(y, input_name="y")
+    labels, codes = np.unique(y, return_inverse=True)
     n_samples = len(codes)
     groups = np.arange(n_samples) if groups is None else column_or_1d(groups)
     if len(groups) != n_samples:
@@ -188,7 +190,9 @@ def cross_validate_rotation(
     estimators : dict of str to estimator
         Classifiers or whole pipelines by name; each is cloned for each fold. Where the
         last step's ``fit`` takes `fold`, it is given the fold ids of its rows and holds
-        out the validation fold itself; any other is fitted without these rows.
+        out the validation fold itself; any other is fitted without these rows. `groups`
+        go to the last step likewise. A net inside another estimator (calibrated, say) is
+        reached by metadata routing only.
     X : array-like of shape (n_samples, ...)
         What the estimators take. Workers are given the array, by memory map if large,
         and row numbers.
@@ -253,12 +257,15 @@ def cross_validate_rotation(
         fold = rotate_folds(y, groups, n_splits=n_splits, random_state=random_state)
     fold = check_folds(fold, len(y))
     if groups is not None:
-        _check_patients_whole(column_or_1d(groups), fold)
+        groups = check_groups(groups, len(y))
+        _check_patients_whole(groups, fold)
     _check_every_fold(y, fold, labels)
 
     jobs = [(name, k) for name in estimators for k in np.unique(fold)]
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_fit_and_score)(clone(estimators[name]), X, y, fold, k, labels, alpha, pos_label)
+        delayed(_fit_and_score)(
+            clone(estimators[name]), X, y, fold, groups, k, labels, alpha, pos_label
+        )
         for name, k in jobs
     )
     results = tqdm(results, total=len(jobs), unit="fit", disable=not verbose)
@@ -271,13 +278,15 @@ def cross_validate_rotation(
     return (table, proba) if return_proba else table
 
 
-def _fit_and_score(estimator, X, y, fold, test_fold, labels, alpha, pos_label):
+def _fit_and_score(estimator, X, y, fold, groups, test_fold, labels, alpha, pos_label):
     """Fit on all folds but one; return a row of the table and the test probabilities."""
     test = np.flatnonzero(fold == test_fold)
     rest = np.flatnonzero(fold != test_fold)
     validates = fold[rest] == validation_fold(fold[rest])
-    params = _fold_params(estimator, fold[rest])
-    train = rest if params else rest[~validates]
+    params = _fit_params(estimator, fold[rest], None if groups is None else groups[rest])
+    train = rest
+    if not any(name.endswith("fold") for name in params):
+        train, params = rest[~validates], {k: v[~validates] for k, v in params.items()}
     start = time.perf_counter()
     estimator.fit(_safe_indexing(X, train), y[train], **params)
     row = {
@@ -299,16 +308,19 @@ def _fit_and_score(estimator, X, y, fold, test_fold, labels, alpha, pos_label):
     return row | {"best_epoch": getattr(last, "best_epoch_", None), "seconds": seconds}, proba
 
 
-def _fold_params(estimator, fold):
-    """Return what `fit` must be given so that the classifier gets its fold ids, or {}."""
+def _fit_params(estimator, fold, groups):
+    """Return what `fit` must be given so that the classifier gets its folds and patients."""
+    given = {"fold": fold} if groups is None else {"fold": fold, "groups": groups}
     in_pipeline = isinstance(estimator, Pipeline)
-    takes = has_fit_parameter(estimator[-1] if in_pipeline else estimator, "fold")
+    last = estimator[-1] if in_pipeline else estimator
+    takes = {name for name in given if has_fit_parameter(last, name)}
+    prefix = f"{estimator.steps[-1][0]}__" if in_pipeline else ""
     if get_config()["enable_metadata_routing"]:
+        prefix = ""
         # A pipeline whose last step takes fold but has not requested it says so itself.
-        takes = takes or get_routing_for_object(estimator).consumes("fit", ["fold"])
-        in_pipeline = False
-    name = f"{estimator.steps[-1][0]}__fold" if in_pipeline else "fold"
-    return {name: fold} if takes else {}
+        takes &= {"fold"}
+        takes |= set(get_routing_for_object(estimator).consumes("fit", given))
+    return {prefix + name: value for name, value in given.items() if name in takes}
 
 
 def _check_patients_whole(groups, fold):

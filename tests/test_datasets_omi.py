@@ -237,9 +237,9 @@ def test_both_forms_hold_the_same_patients():
 
 @pytest.mark.parametrize("random_state", [0, None])
 def test_global_generator_is_left_as_found(random_state):
-    before = np.random.get_state()  # noqa: NPY002
+    before = np.random.get_state()
     make_omi(5, random_state=random_state)
-    after = np.random.get_state()  # noqa: NPY002
+    after = np.random.get_state()
     assert before[2] == after[2]
     np.testing.assert_array_equal(before[1], after[1])
 

@@ -202,9 +202,9 @@ def test_same_seed_gives_the_same_forest_and_another_another(beats, preset):
 
 @pytest.mark.parametrize("random_state", [None, 0])
 def test_global_generator_is_left_as_found(beats, random_state):
-    before = np.random.get_state()[1:3]  # noqa: NPY002
+    before = np.random.get_state()[1:3]
     forest(random_state=random_state).fit(*beats[:2])
-    after = np.random.get_state()[1:3]  # noqa: NPY002
+    after = np.random.get_state()[1:3]
     assert np.array_equal(before[0], after[0])
     assert before[1] == after[1]
 

@@ -490,3 +490,29 @@ def test_folds_that_do_not_fit_are_refused_in_words(params, message):
 def test_labels_of_another_length_are_refused():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         cross_validate_rotation({"chance": DummyClassifier()}, np.zeros((31, 4)), Y, fold=FOLD)
+
+
+class RememberingDummy(DummyClassifier):
+    """Keeps the patients that reached its fit."""
+
+    def fit(self, X, y, groups=None):
+        self.groups_ = groups
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        if self.groups_ is None:
+            raise NotFittedError("no groups reached fit")
+        return super().predict_proba(X)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline], ids=["bare", "pipeline"])
+def test_patients_reach_a_fit_that_takes_groups(data, wrap):
+    X, y, groups, fold = data
+    models = {"dummy": wrap(RememberingDummy())}
+    table = cross_validate_rotation(models, X, y, groups=groups, fold=fold)
+    assert (table["test_auc"] == 0.5).all()
+
+
+def test_missing_labels_are_refused():
+    with pytest.raises(ValueError, match="NaN"):
+        rotate_folds([0.0, 1.0, np.nan] * 4, n_splits=3)

@@ -210,9 +210,9 @@ def test_seeds_differ(random_state):
 @pytest.mark.parametrize("mode", ["undersample", "half", None])
 @pytest.mark.parametrize("random_state", [None, 0])
 def test_global_generators_are_left_as_found(mode, random_state):
-    before = np.random.get_state()[1:3], torch.get_rng_state()  # noqa: NPY002
+    before = np.random.get_state()[1:3], torch.get_rng_state()
     list(BalancedBatchSampler(np.arange(300) % 2, mode=mode, random_state=random_state))
-    after = np.random.get_state()[1:3], torch.get_rng_state()  # noqa: NPY002
+    after = np.random.get_state()[1:3], torch.get_rng_state()
     assert np.array_equal(before[0][0], after[0][0])
     assert before[0][1] == after[0][1]
     assert torch.equal(before[1], after[1])

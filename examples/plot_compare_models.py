@@ -85,6 +85,7 @@ for i, name in enumerate(models):
     ax.plot(auc, [i] * len(auc), "o", color="tab:blue", alpha=0.5)
     ax.plot(auc.mean(), i, "|", color="black", markersize=20, markeredgewidth=2)
 ax.set(yticks=range(len(models)), yticklabels=models, xlabel="Test AUC (dots: folds, bar: mean)")
+ax.margins(y=0.15)
 ax.invert_yaxis()
 ax.grid(axis="x", alpha=0.3)
 fig.savefig("compare_models.png", dpi=150)

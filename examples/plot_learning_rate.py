@@ -39,7 +39,7 @@ scores = table.groupby("model")[["val_score", "test_score"]].agg(["mean", "std"]
 best = scores["val_score", "mean"].idxmax()
 with pd.option_context("display.precision", 3):
     print(scores)
-print(f"\nChosen by validation: lr={best:g}, test score {scores.loc[best, ('test_score', 'mean')]:.3f}")
+print(f"\nChosen by validation: lr={best:g}")
 
 # %%
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")

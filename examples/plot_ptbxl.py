@@ -114,6 +114,7 @@ for i, (_, rows) in enumerate(by_model):
     ax.plot(rows["test_auc"], [i] * len(rows), "o", color="tab:blue", alpha=0.5)
     ax.plot(rows["test_auc"].mean(), i, "|", color="black", markersize=20, markeredgewidth=2)
 ax.set(yticks=range(len(models)), yticklabels=models, xlabel="Test AUC (dots: folds, bar: mean)")
+ax.margins(y=0.15)
 ax.invert_yaxis()
 ax.grid(axis="x", alpha=0.3)
 fig.savefig("ptbxl.png", dpi=150)

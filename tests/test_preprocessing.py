@@ -1,36 +1,15 @@
-"""The transformers under scikit-learn's checks, and the same promises on 3-D arrays."""
+"""The transformers on 3-D arrays: what they compute, and the mirror of scikit-learn's checks."""
 
 import pickle
-from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skecg.io._wfdb import read_wfdb
 from skecg.preprocessing import BeatCropper, LeadStandardScaler, MedianBeat, r_peaks
-
-CHECKED = [
-    LeadStandardScaler(),
-    LeadStandardScaler(scope="ecg"),
-    BeatCropper(start=0, stop=None),
-]
-
-
-@parametrize_with_checks(CHECKED)
-def test_scikit_learn_check(estimator, check):
-    try:
-        check(estimator)
-    except SkipTest as reason:
-        pytest.fail(f"skipped: {reason}")
-
-
-@pytest.mark.parametrize("estimator", CHECKED, ids=str)
-def test_scikit_learn_has_at_least_46_checks_for_it(estimator):
-    assert len(list(estimator_checks_generator(estimator))) >= 46
 
 
 def recordings(n=5, n_leads=3, n_times=2000, rate=500):

@@ -1,0 +1,29 @@
+"""Sphinx settings."""
+
+import skecg
+
+project = "skecg"
+author = "The skecg developers"
+copyright = "2026, The skecg developers"
+version = release = skecg.__version__
+
+extensions = [
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+autosummary_generate = True
+numpydoc_show_class_members = False
+exclude_patterns = ["_build"]
+suppress_warnings = ["ref.ref"]  # labels of scikit-learn in docstrings inherited from it
+html_theme = "pydata_sphinx_theme"
+html_title = "skecg"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    # The two comparisons take minutes to an hour: their recorded output is in results.rst.
+    "filename_pattern": "plot_learning_rate",
+    "show_memory": False,
+}

@@ -47,7 +47,7 @@ start = time.perf_counter()
 # Raw recordings, 10 s in twelve leads, and the patients they come from.
 ptbxl = load_ptbxl(args.data, positive="MI", negative="NORM")
 y, groups = ptbxl.target, ptbxl.groups
-print(f"{len(y)} ECGs of {len(set(groups))} patients, {y.sum()} with infarction, rest normal")
+print(f"{len(y)} ECGs of {len(set(groups))} patients, {y.sum()} with infarction, {(y == 0).sum()} normal")
 
 # %%
 # Median beats, and what was found on the way.

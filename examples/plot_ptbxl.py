@@ -47,7 +47,8 @@ start = time.perf_counter()
 # Raw recordings, 10 s in twelve leads, and the patients they come from.
 ptbxl = load_ptbxl(args.data, positive="MI", negative="NORM")
 y, groups = ptbxl.target, ptbxl.groups
-print(f"{len(y)} ECGs of {len(set(groups))} patients, {y.sum()} with infarction, {(y == 0).sum()} normal")
+n_mi = y.sum()
+print(f"{len(y)} ECGs of {len(set(groups))} patients, {n_mi} infarction, {len(y) - n_mi} normal")
 
 # %%
 # Median beats, and what was found on the way.

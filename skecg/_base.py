@@ -1,5 +1,6 @@
 """NetClassifier: skorch's classifier under the paper's protocol, in scikit-learn's manners."""
 
+import copy
 import inspect
 import threading
 from contextlib import contextmanager
@@ -7,13 +8,21 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EpochTimer, LRScheduler, PassthroughScoring
-from torch.utils.data import DataLoader, Dataset
+from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from ._callbacks import BestEpoch, Progress, ValidationScore
-from ._validation import check_patients, draw_seed, split_validation, validate_ecgs, validation_fold
+from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
+from ._validation import (
+    all_or_nothing,
+    check_groups,
+    check_patients,
+    draw_seed,
+    split_validation,
+    validate_ecgs,
+    validation_fold,
+)
 from .sampling import BalancedBatchSampler
 
 # torch's CPU generator is one for the whole process: threads take turns at seeding it.
@@ -40,19 +49,6 @@ def _has_bf16(device):
         has = torch.cpu.get_capabilities()
         return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
     return False
-
-
-class _Rows(Dataset):
-    """Rows of a dataset; an array of positions fetches a whole batch at once."""
-
-    def __init__(self, dataset, rows):
-        self.dataset, self.rows = dataset, rows
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, positions):
-        return self.dataset[self.rows[positions]]
 
 
 class NetClassifier(NeuralNetClassifier):
@@ -203,6 +199,9 @@ class NetClassifier(NeuralNetClassifier):
     def set_params(self, **params):
         """Set parameters; they take effect at the next ``fit``, and leave a fitted net as it is.
 
+        All but `device`: a net fitted on one device predicts on that one. Fit it again, or set
+        `device` back.
+
         Parameters
         ----------
         **params : dict
@@ -287,15 +286,9 @@ class NetClassifier(NeuralNetClassifier):
             If X holds NaN or infinity, y has one class, the validation data lack a class
             or a patient is on both sides.
         """
-        X, y = validate_ecgs(self, X, y, reset=True)
-        self.classes_inferred_ = np.unique(y)
-        seed = draw_seed(self.random_state)
-        data = self._training_data(X, y, seed, groups, fold, X_val, y_val, groups_val)
-        with _torch_seeded(seed, self._checked_device()):
-            if not (self.warm_start and self.initialized_):
-                self.__dict__.pop("initialized_", None)
-                self.initialize()
-            return self._train(*data)
+        fresh = not (self.warm_start and self.initialized_)
+        with all_or_nothing(self):
+            return self._fit(X, y, fresh, None, groups, fold, X_val, y_val, groups_val)
 
     def partial_fit(
         self,
@@ -322,14 +315,21 @@ class NetClassifier(NeuralNetClassifier):
         -------
         self
         """
-        first = not self.initialized_
-        X, y = validate_ecgs(self, X, y, reset=first)
-        if first:
+        fresh = not self.initialized_
+        with all_or_nothing(self):
+            return self._fit(X, y, fresh, classes, groups, fold, X_val, y_val, groups_val)
+
+    def _fit(self, X, y, fresh, classes, *validation):
+        """Train new weights (`fresh`) or the present ones, after all checks."""
+        X, y = validate_ecgs(self, X, y, reset=fresh)
+        if fresh:
             self.classes_inferred_ = np.unique(y if classes is None else classes)
         seed = draw_seed(self.random_state)
-        data = self._training_data(X, y, seed, groups, fold, X_val, y_val, groups_val)
+        data = self._training_data(X, y, seed, *validation)
         with _torch_seeded(seed, self._checked_device()):
-            if first:
+            if fresh:
+                for name in ("initialized_", "history_"):  # anew, not cleared
+                    self.__dict__.pop(name, None)
                 self.initialize()
             return self._train(*data)
 
@@ -337,6 +337,8 @@ class NetClassifier(NeuralNetClassifier):
         """Return training and validation rows, and the sampler of the training rows."""
         codes = self._encode(y, "y")
         self._positive_code()
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}.")
         if X_val is None and y_val is None:
             train, valid = split_validation(
                 codes,
@@ -346,7 +348,7 @@ class NetClassifier(NeuralNetClassifier):
                 rng=np.random.RandomState(seed),
             )
             data = self.get_dataset(self._with_leads(X), codes)
-            parts = _Rows(data, train), _Rows(data, valid)
+            parts = Subset(data, train), Subset(data, valid)
             codes, codes_val = codes[train], codes[valid]
         else:
             if X_val is None or y_val is None:
@@ -354,16 +356,14 @@ class NetClassifier(NeuralNetClassifier):
             X_val, y_val = validate_ecgs(self, X_val, y_val, reset=False)
             codes_val = self._encode(y_val, "y_val")
             if groups is not None and groups_val is not None:
-                every = slice(None)
-                check_patients(column_or_1d(groups), every, every, column_or_1d(groups_val))
+                check_patients(check_groups(groups, len(y)), check_groups(groups_val, len(y_val)))
             parts = tuple(
-                _Rows(self.get_dataset(self._with_leads(A), b), np.arange(len(b)))
+                Subset(self.get_dataset(self._with_leads(A), b), np.arange(len(b)))
                 for A, b in ((X, codes), (X_val, codes_val))
             )
         self._check_classes(codes, codes_val, fold if X_val is None else None)
-        sampler = BalancedBatchSampler(
-            codes, self.batch_size, mode=self.sampling, random_state=seed
-        )
+        batch_size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
+        sampler = BalancedBatchSampler(codes, batch_size, mode=self.sampling, random_state=seed)
         return (*parts, sampler)
 
     def _encode(self, y, name):
@@ -384,12 +384,14 @@ class NetClassifier(NeuralNetClassifier):
         """Say which class is missing on which side, in words."""
         n_valid = len(np.unique(codes_val))
         from_fold = "" if fold is None else f" (fold {validation_fold(fold)})"
+        cure = "Each class needs two rows at least, one to train and one to validate"
+        if fold is not None:
+            cure = "Spread the classes over the folds (skecg.model_selection.rotate_folds)"
         if n_valid < min(2, len(self.classes_)):
             missing = np.delete(self.classes_, np.unique(codes_val)).tolist()
             raise ValueError(
                 f"The validation data{from_fold} hold no row of {missing}: AUC and AP are "
-                "undefined. Spread the classes over the folds (skecg.model_selection.rotate_folds) "
-                "or give X_val= and y_val=."
+                f"undefined. {cure}, or give X_val= and y_val=."
             )
         untrained = np.setdiff1d(codes_val, codes)
         if len(untrained) or len(np.unique(codes)) < 2:
@@ -404,6 +406,9 @@ class NetClassifier(NeuralNetClassifier):
         try:
             self.notify("on_train_begin", X=train, y=None)
             self.fit_loop(train, valid)
+        except KeyboardInterrupt:
+            if not self._stopped_early():
+                raise
         finally:
             del self._sampler
             for _, callback in self.callbacks_:
@@ -411,6 +416,14 @@ class NetClassifier(NeuralNetClassifier):
                     callback.on_train_end(self)
         self.notify("on_train_end", X=train, y=None)
         return self
+
+    def _stopped_early(self):
+        """Tell whether skorch's EarlyStopping left the loop, which it does as Ctrl-C would."""
+        return any(
+            isinstance(callback, EarlyStopping)
+            and getattr(callback, "misses_", None) == callback.patience
+            for _, callback in self.callbacks_
+        )
 
     # -- skorch: what its loop calls ---------------------------------------------------
 
@@ -424,7 +437,7 @@ class NetClassifier(NeuralNetClassifier):
             ("best_epoch", BestEpoch()),
             (
                 "lr_scheduler",
-                LRScheduler(
+                Plateau(
                     policy=torch.optim.lr_scheduler.ReduceLROnPlateau,
                     monitor="valid_score",
                     mode="max",
@@ -443,10 +456,15 @@ class NetClassifier(NeuralNetClassifier):
         """Return the training and validation rows as they come from ``fit``."""
         return X, y
 
+    def initialized_instance(self, instance_or_cls, kwargs):
+        """Return a new component; an instance given as a parameter is copied, never trained."""
+        return super().initialized_instance(copy.deepcopy(instance_or_cls), kwargs)
+
     def get_params_for(self, prefix):
         """Collect the parameters of a component, with leads and classes for the module."""
         params = super().get_params_for(prefix)
         if prefix == "module" and not isinstance(self.module, torch.nn.Module):
+            check_is_fitted(self, "n_leads_")  # initialize() alone does not know the shape of X
             named = inspect.signature(self.module).parameters
             seen = {"n_leads": self.n_leads_, "n_classes": len(self.classes_)}
             params = {k: v for k, v in seen.items() if k in named} | params
@@ -507,7 +525,7 @@ class NetClassifier(NeuralNetClassifier):
     # -- predict -----------------------------------------------------------------------
 
     def _proba(self, logits):
-        return self._get_predict_nonlinearity()(logits).float().cpu().numpy()
+        return self._get_predict_nonlinearity()(logits).detach().float().cpu().numpy()
 
     def predict_proba(self, X):
         """Return the probability of each class.
@@ -526,8 +544,10 @@ class NetClassifier(NeuralNetClassifier):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        X = self._with_leads(validate_ecgs(self, X, reset=False))
-        rows = _Rows(self.get_dataset(X), np.arange(len(X)))
+        rows = X
+        if not isinstance(X, Dataset):  # skorch's EpochScoring hands over the datasets of fit
+            X = self._with_leads(validate_ecgs(self, X, reset=False))
+            rows = Subset(self.get_dataset(X), np.arange(len(X)))
         return np.concatenate([self._proba(logits) for logits in self.forward_iter(rows)])
 
     def predict(self, X):
@@ -544,7 +564,7 @@ class NetClassifier(NeuralNetClassifier):
             Labels of the type seen in ``fit``.
         """
         best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        return best if isinstance(X, Dataset) else self.classes_[best]  # a dataset's y are integers
 
 
 class _Slices:

@@ -3,7 +3,7 @@
 import copy
 
 import numpy as np
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from tqdm import tqdm
 
 from .metrics import _auc_ap
@@ -14,15 +14,15 @@ class ValidationScore(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
-        self._codes, self._proba = [], []
+        self.codes_, self.proba_ = [], []
 
     def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
         if not training:
-            self._codes.append(batch[1].cpu().numpy())
-            self._proba.append(net._proba(y_pred))
+            self.codes_.append(batch[1].cpu().numpy())
+            self.proba_.append(net._proba(y_pred))
 
     def on_epoch_end(self, net, **kwargs):
-        codes, proba = np.concatenate(self._codes), np.concatenate(self._proba)
+        codes, proba = np.concatenate(self.codes_), np.concatenate(self.proba_)
         if np.isfinite(proba).all():
             auc, ap = _auc_ap(
                 codes,
@@ -37,7 +37,7 @@ class ValidationScore(Callback):
         net.history.record("valid_score", net.alpha * auc + (1 - net.alpha) * ap)
 
     def on_train_end(self, net, **kwargs):
-        self._codes = self._proba = None
+        self.codes_ = self.proba_ = None
 
 
 class BestEpoch(Callback):
@@ -48,35 +48,42 @@ class BestEpoch(Callback):
     """
 
     def on_train_begin(self, net, **kwargs):
-        self._best, self._state = (-np.inf,), None
+        self.best_, self.state_ = (-np.inf,), None
 
     def on_epoch_end(self, net, **kwargs):
         this = net.history[-1, "valid_score"], -net.history[-1, "valid_loss"]
-        if this > self._best:
-            self._best = this
-            self._state = copy.deepcopy(net.module_.state_dict())
+        if this > self.best_:
+            self.best_ = this
+            self.state_ = copy.deepcopy(net.module_.state_dict())
             net.best_epoch_ = net.history[-1, "epoch"]
 
     def on_train_end(self, net, **kwargs):
-        if self._state is None and len(net.history):
+        if self.state_ is None and len(net.history):
             raise ValueError(
                 "Training diverged: no epoch gave finite probabilities. Lower lr, now "
                 f"{net.lr!r}, or check the scale of X."
             )
-        if self._state is not None:
-            net.module_.load_state_dict(self._state)
-        self._state = None
+        if self.state_ is not None:
+            net.module_.load_state_dict(self.state_)
+        self.state_ = None
+
+
+class Plateau(LRScheduler):
+    """skorch's LRScheduler, let go after training: it would pickle the optimizer once more."""
+
+    def on_train_end(self, net, **kwargs):
+        self.lr_scheduler_ = None
 
 
 class Progress(Callback):
     """A live bar with the scores, if the net is verbose."""
 
     def on_train_begin(self, net, **kwargs):
-        self._bar = None
+        self.bar_ = None
 
     def on_epoch_begin(self, net, **kwargs):
-        if net.verbose and self._bar is None:
-            self._bar = tqdm(
+        if net.verbose and self.bar_ is None:
+            self.bar_ = tqdm(
                 total=net.max_epochs,
                 desc=f"{type(net).__name__} ({net.precision_})",
                 unit="epoch",
@@ -84,15 +91,15 @@ class Progress(Callback):
             )
 
     def on_epoch_end(self, net, **kwargs):
-        if self._bar is not None:
+        if self.bar_ is not None:
             last = net.history[-1]
             scores = {"score": last["valid_score"], "AUC": last["valid_auc"]}
-            best = net.history[net.best_epoch_ - 1, "valid_score"]
-            self._bar.set_postfix({k: f"{v:.3f}" for k, v in (scores | {"best": best}).items()})
-            self._bar.update()
-            self._bar.refresh()
+            best = np.fmax.reduce(net.history[:, "valid_score"])  # NaN only if all are
+            self.bar_.set_postfix({k: f"{v:.3f}" for k, v in (scores | {"best": best}).items()})
+            self.bar_.update()
+            self.bar_.refresh()
 
     def on_train_end(self, net, **kwargs):
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
+        if self.bar_ is not None:
+            self.bar_.close()
+        self.bar_ = None

@@ -6,10 +6,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._validation import check_groups, draw_seed, split_validation, validate_ecgs
+from ._validation import all_or_nothing, check_groups, draw_seed, split_validation, validate_ecgs
 from .feature_extraction import BeatFeatures
 
 
@@ -129,6 +129,10 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         -------
         self
         """
+        with all_or_nothing(self):
+            return self._fit(X, y, groups, fold)
+
+    def _fit(self, X, y, groups, fold):
         X, y = validate_ecgs(self, X, y, reset=True)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -181,7 +185,7 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
     def feature_importances_(self):
         """Mean decrease in impurity of each feature; sums to 1."""
         check_is_fitted(self)
-        if self.preset == "improved":
+        if isinstance(self.model_, Pipeline):
             return self.model_[-1].feature_importances_
         each = [c.estimator[-1].feature_importances_ for c in self.model_.calibrated_classifiers_]
         return np.mean(each, axis=0)

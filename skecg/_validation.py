@@ -1,10 +1,25 @@
 """Checks of arrays, labels, folds and seeds that the estimators share."""
 
+from contextlib import contextmanager
+
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_X_y, column_or_1d, validate_data
+
+
+@contextmanager
+def all_or_nothing(estimator):
+    """Put an estimator's attributes back as found if the block raises an error."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except Exception:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def validate_ecgs(
@@ -41,11 +56,12 @@ def validate_ecgs(
         "estimator": estimator,
     }
     with_y = not (isinstance(y, str) and y == "no_validation")
-    if with_y:
-        array, y = check_X_y(X, y, **check)
-        check_classification_targets(y)
-    else:
-        array = check_array(X, input_name="X", **check)
+    with np.errstate(over="ignore"):  # infinite in `dtype`: an error below
+        if with_y:
+            array, y = check_X_y(X, y, **check)
+            _check_labels(y)
+        else:
+            array = check_array(X, input_name="X", **check)
     if array.ndim > 3:
         raise ValueError(
             f"X has shape {array.shape}; give (n_samples, n_leads, n_times), or "
@@ -70,6 +86,18 @@ def validate_ecgs(
     return (array, y) if with_y else array
 
 
+def _check_labels(y):
+    try:
+        np.unique(y)
+    except TypeError as error:
+        types = ", ".join(sorted({type(label).__name__ for label in y}))
+        raise ValueError(
+            f"y mixes labels of the types {types}. Give labels of one type, and leave out rows "
+            "without a label."
+        ) from error
+    check_classification_targets(y)
+
+
 def _check_finite(array):
     # A sum is finite only if every term is; look closer only if it is not.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -80,7 +108,8 @@ def _check_finite(array):
         shown = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
         raise ValueError(
             f"Input X contains NaN or infinity in {len(rows)} of {len(array)} rows ({shown}). "
-            "Drop these rows, or repair them before this step."
+            "Drop these rows, or repair them before this step. Values over "
+            f"{np.finfo(array.dtype).max:.1e} are infinite in {array.dtype}."
         )
 
 
@@ -148,13 +177,19 @@ def check_groups(groups, n_samples):
     """Return patients as an array of n_samples, or say that there are more or fewer."""
     groups = column_or_1d(groups)
     if len(groups) != n_samples:
-        raise ValueError(f"groups has {len(groups)} ids for {n_samples} rows of X; give one a row.")
+        raise ValueError(f"groups has {len(groups)} ids for {n_samples} rows; give one a row.")
+    missing = np.flatnonzero(pd.isna(groups))
+    if len(missing):
+        raise ValueError(
+            f"groups has no id in {len(missing)} rows, such as row {missing[0]}. Give each of them "
+            "its patient, or an id of its own."
+        )
     return groups
 
 
-def check_patients(groups, train, valid, groups_valid=None):
-    """Raise ValueError if a patient has rows on both sides of a split."""
-    shared = np.intersect1d(groups[train], groups[valid] if groups_valid is None else groups_valid)
+def check_patients(groups, groups_valid):
+    """Raise ValueError if a patient is among those who train and those who validate."""
+    shared = np.intersect1d(groups, groups_valid)
     if len(shared):
         raise ValueError(
             f"{len(shared)} patients are in the training and in the validation data "
@@ -203,7 +238,7 @@ def split_validation(codes, *, groups=None, fold=None, fraction=0.1, rng):
         validates = _stratified_share(codes, fraction, rng)
     train, valid = np.flatnonzero(~validates), np.flatnonzero(validates)
     if groups is not None:
-        check_patients(groups, train, valid)
+        check_patients(groups[train], groups[valid])
     return train, valid
 
 

@@ -1,7 +1,7 @@
 """The paper's score: AUC and average precision in one number."""
 
 import numpy as np
-from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils.validation import check_array, column_or_1d
 
 
@@ -113,9 +113,32 @@ def auc_ap_score(y_true, y_score, *, alpha=2 / 3, pos_label=None, labels=None):
     return alpha * auc + (1 - alpha) * ap
 
 
-auc_ap_scorer = make_scorer(auc_ap_score, response_method="predict_proba")
-"""Scorer of :func:`auc_ap_score` for scikit-learn's ``scoring=``: one ``predict_proba`` a call.
+def auc_ap_scorer(estimator, X, y):
+    """Score a fitted classifier by :func:`auc_ap_score`, for scikit-learn's ``scoring=``.
 
-The positive class is the second of ``classes_``. For another, make a scorer of one's own:
-``make_scorer(auc_ap_score, response_method="predict_proba", pos_label="OMI")``.
-"""
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, with ``predict_proba``, which is called once, and ``classes_``, the second
+        of which is the positive of two. For another make a scorer of your own:
+        ``make_scorer(auc_ap_score, response_method="predict_proba", pos_label="OMI")``.
+    X : array-like of shape (n_samples, ...)
+        What the estimator takes.
+    y : array-like of shape (n_samples,)
+        True labels.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = load_iris(return_X_y=True)
+    >>> scores = cross_val_score(LogisticRegression(max_iter=500), X, y, scoring=auc_ap_scorer)
+    >>> bool(scores.min() > 0.98)
+    True
+    """
+    return auc_ap_score(y, estimator.predict_proba(X), labels=estimator.classes_)

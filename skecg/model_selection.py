@@ -2,6 +2,8 @@
 
 import heapq
 import time
+from collections.abc import Mapping
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -55,12 +57,11 @@ def rotate_folds(y, groups=None, *, n_splits=10, random_state=None):
     assert_all_finite(y, input_name="y")
     labels, codes = np.unique(y, return_inverse=True)
     n_samples = len(codes)
-    groups = np.arange(n_samples) if groups is None else column_or_1d(groups)
-    if len(groups) != n_samples:
-        raise ValueError(f"groups has {len(groups)} ids for {n_samples} labels; give one a row.")
-    if n_splits < 3:
+    groups = np.arange(n_samples) if groups is None else check_groups(groups, n_samples)
+    if not isinstance(n_splits, Integral) or n_splits < 3:
         raise ValueError(
-            f"n_splits must be at least 3 (one fold to test, one to validate), got {n_splits!r}."
+            "n_splits must be an integer of at least 3 (one fold to test, one to validate), got "
+            f"{n_splits!r}."
         )
     if len(labels) < 2:
         raise ValueError(f"y holds one class only: {labels.tolist()}.")
@@ -191,8 +192,9 @@ def cross_validate_rotation(
         Classifiers or whole pipelines by name; each is cloned for each fold. Where the
         last step's ``fit`` takes `fold`, it is given the fold ids of its rows and holds
         out the validation fold itself; any other is fitted without these rows. `groups`
-        go to the last step likewise. A net inside another estimator (calibrated, say) is
-        reached by metadata routing only.
+        go to the last step likewise. A net inside another estimator (calibrated, searched)
+        is reached by metadata routing only: without it, the net chooses its validation rows
+        without regard to patients.
     X : array-like of shape (n_samples, ...)
         What the estimators take. Workers are given the array, by memory map if large,
         and row numbers.
@@ -207,7 +209,8 @@ def cross_validate_rotation(
     alpha : float, default=2/3
         Weight of the AUC in the scores.
     pos_label : label, default=None
-        The positive of two classes; None takes the second of the sorted labels.
+        The positive of two classes; None takes that of the estimators that name one, else
+        the second of the sorted labels.
     return_proba : bool, default=False
         Whether to return the out-of-fold probabilities as well.
     random_state : int, RandomState instance or None, default=None
@@ -250,9 +253,15 @@ def cross_validate_rotation(
     1  chance     1       0.5
     2  chance     2       0.5
     """
+    if not isinstance(estimators, Mapping) or not estimators:
+        raise ValueError(
+            f"estimators must be a dict of one model or more by name, got {estimators!r}."
+        )
     X, y = indexable(X, y)
     y = column_or_1d(y)
     labels = np.unique(y)
+    if pos_label is None:
+        pos_label = _common_pos_label(estimators)
     if fold is None:
         fold = rotate_folds(y, groups, n_splits=n_splits, random_state=random_state)
     fold = check_folds(fold, len(y))
@@ -304,17 +313,34 @@ def _fit_and_score(estimator, X, y, fold, groups, test_fold, labels, alpha, pos_
             f"{part}_ap": ap,
             f"{part}_score": alpha * auc + (1 - alpha) * ap,
         }
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return row | {"best_epoch": getattr(last, "best_epoch_", None), "seconds": seconds}, proba
+    best_epoch = getattr(_last_step(estimator), "best_epoch_", None)
+    return row | {"best_epoch": best_epoch, "seconds": seconds}, proba
+
+
+def _last_step(estimator):
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _common_pos_label(estimators):
+    """Return the positive that the estimators name, if any does and all of these agree."""
+    named = {
+        name: label
+        for name, estimator in estimators.items()
+        if (label := getattr(_last_step(estimator), "pos_label", None)) is not None
+    }
+    if len(set(named.values())) > 1:
+        raise ValueError(
+            f"The estimators do not agree on pos_label ({named}); their average precisions could "
+            "not be compared."
+        )
+    return next(iter(named.values()), None)
 
 
 def _fit_params(estimator, fold, groups):
     """Return what `fit` must be given so that the classifier gets its folds and patients."""
     given = {"fold": fold} if groups is None else {"fold": fold, "groups": groups}
-    in_pipeline = isinstance(estimator, Pipeline)
-    last = estimator[-1] if in_pipeline else estimator
-    takes = {name for name in given if has_fit_parameter(last, name)}
-    prefix = f"{estimator.steps[-1][0]}__" if in_pipeline else ""
+    takes = {name for name in given if has_fit_parameter(_last_step(estimator), name)}
+    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
     if get_config()["enable_metadata_routing"]:
         prefix = ""
         # A pipeline whose last step takes fold but has not requested it says so itself.

@@ -1,5 +1,7 @@
 """Batches in which the classes are balanced."""
 
+from numbers import Integral
+
 import numpy as np
 from torch.utils.data import Sampler
 
@@ -51,8 +53,8 @@ class BalancedBatchSampler(Sampler):
     def __init__(self, y, batch_size=128, *, mode="undersample", random_state=None):
         if mode not in ("undersample", "half", None):
             raise ValueError(f"mode must be 'undersample', 'half' or None, got {mode!r}.")
-        if batch_size < 2:
-            raise ValueError(f"batch_size must be at least 2, got {batch_size!r}.")
+        if not isinstance(batch_size, Integral) or batch_size < 2:
+            raise ValueError(f"batch_size must be an integer from 2, got {batch_size!r}.")
         self.classes, self.codes = np.unique(np.asarray(y), return_inverse=True)
         self.n_samples = len(self.codes)
         self.batch_size = batch_size

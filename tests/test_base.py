@@ -1,6 +1,7 @@
 """NetClassifier: the protocol, its arguments, its errors and its seeds."""
 
 import hashlib
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import PredefinedSplit, cross_validate
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
 from skecg import ALVDClassifier, NetClassifier, ResNetClassifier, SmartNetClassifier
 from skecg.metrics import auc_ap_score
@@ -268,6 +270,15 @@ ALTERNATE = np.arange(120) % 2
         ({"device": "cuda:99"}, {}, "device='cuda:99' cannot be used here"),
         ({"precision": "float8"}, {}, "precision must be"),
         ({"sampling": "over"}, {}, "mode must be"),
+        ({"batch_size": 2.5}, {}, "batch_size must be an integer from 2, got 2.5"),
+        ({"alpha": 2}, {}, "alpha must lie between 0 and 1, got 2"),
+        ({}, {"X": np.full((120, 3, 40), 1e300)}, r"Values over 3.4e\+38 are infinite in float32"),
+        ({}, {"y": np.where(ALTERNATE, "a", None)}, "y mixes labels of the types NoneType, str"),
+        (
+            {},
+            {"groups": np.where(ALTERNATE, np.nan, 1)},
+            "groups has no id in 60 rows, such as row 1",
+        ),
         ({"validation_fraction": 1.5}, {}, "validation_fraction must lie between 0 and 1"),
         ({"pos_label": "OMI"}, {}, "pos_label='OMI' is not one of the classes"),
         ({"lr": 1e38, "optimizer": torch.optim.SGD}, {}, "Training diverged"),
@@ -297,6 +308,11 @@ def test_unfitted_predict_raises_not_fitted():
         SmartNetClassifier().predict(np.zeros((2, 12, 400)))
 
 
+def test_initialize_before_fit_raises_not_fitted():
+    with pytest.raises(NotFittedError, match="SmartNetClassifier instance is not fitted yet"):
+        SmartNetClassifier().initialize()
+
+
 # -- skorch's own parameters -----------------------------------------------------------
 
 
@@ -309,6 +325,15 @@ def test_parameters_of_skorch_pass_through(signals):
 def test_module_may_be_an_instance(signals):
     net = quick(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(120, 2)), max_epochs=20)
     assert clone(net).fit(*signals).score(*signals) > 0.8
+
+
+def test_module_given_as_an_instance_is_never_trained(signals):
+    X, y = signals
+    net = quick(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(120, 2)))
+    before = net.module[1].weight.clone()
+    first = hash_of(net.fit(X, y))
+    assert torch.equal(net.module[1].weight, before)
+    assert hash_of(net.fit(X, y)) == first == hash_of(clone(net).fit(X, y))
 
 
 def test_set_params_leaves_a_fitted_net_as_it_is(signals):
@@ -352,6 +377,71 @@ def test_imagenet_weights_come_by_path(signals, tmp_path):
     torch.testing.assert_close(
         other.module_.layer4[1].conv2.weight, net.module_.layer4[1].conv2.weight
     )
+
+
+@pytest.mark.parametrize("load_best", [False, True])
+def test_early_stopping_ends_fit_with_the_best_epoch(signals, load_best):
+    stop = EarlyStopping("valid_score", patience=2, lower_is_better=False, load_best=load_best)
+    net = quick(max_epochs=50, callbacks=[stop]).fit(*signals)
+    assert net.best_epoch_ < len(net.epochs_) < 50
+    short = quick(max_epochs=net.best_epoch_).fit(*signals)
+    assert hash_of(net) == hash_of(short)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"]], ids=str)
+@pytest.mark.parametrize("on_train", [False, True])
+def test_epoch_scoring_scores_the_rows_of_fit(signals, labels, on_train):
+    X, y = signals
+    scores = [EpochScoring(s, False, on_train, s) for s in ("roc_auc", "accuracy")]
+    net = quick(callbacks=scores).fit(X, np.array(labels)[y])
+    assert min(net.history[:, "accuracy"]) > 0.3
+    if not on_train:
+        np.testing.assert_allclose(net.history[:, "roc_auc"], net.epochs_["valid_auc"])
+
+
+def test_batch_size_of_training_alone_may_be_given(signals):
+    by_iterator = quick(iterator_train__batch_size=16).fit(*signals)
+    assert hash_of(by_iterator) == hash_of(quick(batch_size=16).fit(*signals))
+
+
+def test_warm_start_refuses_other_classes_and_shapes(signals):
+    X, y = signals
+    net = quick(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match=r"y holds \[5, 6\], not among the classes \[0, 1\]"):
+        net.fit(X, y + 5)
+    with pytest.raises(ValueError, match="X has 20 samples a lead"):
+        net.fit(X[..., :20], y)
+
+
+@pytest.mark.parametrize(
+    ("params", "data"),
+    [
+        ({}, {"y": np.zeros(120, int)}),
+        ({}, {"X": np.zeros((120, 2, 30)), "fold": np.zeros(120, int)}),
+        ({"lr": 1e38, "optimizer": torch.optim.SGD, "verbose": 1}, {}),
+    ],
+    ids=["one class", "one fold of another shape", "diverging"],
+)
+def test_a_fit_that_fails_leaves_a_fitted_net_as_it_was(signals, params, data):
+    X, y = signals
+    net = quick().fit(X, y)
+    before, epochs = net.predict(X), net.epochs_
+    with pytest.raises(ValueError, match=r"one class|one id|diverged"):
+        net.set_params(**params).fit(**({"X": X, "y": y} | data))
+    np.testing.assert_array_equal(net.predict(X), before)
+    assert net.epochs_.equals(epochs)
+
+
+def test_fit_adds_no_parameters(signals):
+    net = quick()
+    before = set(net.get_params(deep=True))
+    assert set(net.fit(*signals).get_params(deep=True)) == before
+
+
+def test_pickle_holds_weights_and_optimizer_once(signals):
+    net = SmartNetClassifier(max_epochs=1, random_state=0).fit(*signals)
+    weights = sum(4 * tensor.numel() for tensor in net.module_.parameters())
+    assert len(pickle.dumps(net)) < 3.1 * weights  # Adam keeps two numbers a weight
 
 
 # -- interruption, progress, seeds -----------------------------------------------------

@@ -245,7 +245,7 @@ def test_a_class_that_is_in_the_validation_fold_alone_is_named(beats):
 @pytest.mark.parametrize("name", ["groups", "fold"])
 def test_ids_of_another_length_are_refused(beats, preset, name):
     X, y, groups = beats
-    with pytest.raises(ValueError, match=f"{name} has {len(y) - 1} ids for {len(y)} rows of X"):
+    with pytest.raises(ValueError, match=f"{name} has {len(y) - 1} ids for {len(y)} rows"):
         forest(preset=preset).fit(X, y, **{name: groups[:-1]})
 
 
@@ -267,3 +267,20 @@ def test_beats_of_another_shape_than_in_fit_are_refused(beats):
     fitted = forest().fit(X, y)
     with pytest.raises(ValueError, match="8 leads, but FeatureForestClassifier is expecting 12"):
         fitted.predict_proba(X[:, :8])
+
+
+def test_a_fit_that_fails_leaves_a_fitted_forest_as_it_was(beats):
+    X, y, _ = beats
+    fitted = forest().fit(X, y)
+    before = fitted.predict(X)
+    with pytest.raises(ValueError, match="one class only"):
+        fitted.fit(X[:, :8], np.zeros(len(y)))
+    np.testing.assert_array_equal(fitted.predict(X), before)
+
+
+def test_importances_are_those_of_the_fitted_forest_whatever_is_set_since(beats):
+    fitted = forest().fit(*beats[:2])
+    before = fitted.feature_importances_
+    np.testing.assert_array_equal(
+        fitted.set_params(preset="published").feature_importances_, before
+    )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
 from sklearn.model_selection import cross_validate
@@ -159,3 +160,19 @@ def test_scorer_works_in_cross_validate(labels):
 def test_what_cannot_be_scored_is_refused_in_words(y_true, y_score, params, message):
     with pytest.raises(ValueError, match=message):
         auc_ap_score(y_true, y_score, **params)
+
+
+def test_scorer_takes_a_test_fold_that_lacks_a_class():
+    X, y = load_iris(return_X_y=True)
+    model = LogisticRegression(max_iter=500).fit(X, y)
+    two = y < 2
+    columns = model.predict_proba(X[two])
+    each = [
+        (
+            roc_auc_score(y[two] == k, columns[:, k]),
+            average_precision_score(y[two] == k, columns[:, k]),
+        )
+        for k in (0, 1)
+    ]
+    auc, ap = np.mean(each, axis=0)
+    assert auc_ap_scorer(model, X[two], y[two]) == pytest.approx(2 / 3 * auc + 1 / 3 * ap)

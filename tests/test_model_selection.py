@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     PredefinedSplit,
@@ -215,8 +216,10 @@ def test_another_seed_gives_other_folds(random_state):
         ([0, 1] * 3, {"groups": [0, 0, 1, 1, 2, 2], "n_splits": 4}, "3 patients cannot fill 4"),
         ([0, 1] * 3, {}, "6 patients cannot fill 10 folds; lower n_splits to 6 at most"),
         ([1] * 20, {}, r"y holds one class only: \[1\]"),
-        ([0, 1] * 5, {"n_splits": 2}, "n_splits must be at least 3 .* got 2"),
-        ([0, 1] * 5, {"groups": range(9)}, "groups has 9 ids for 10 labels; give one a row"),
+        ([0, 1] * 5, {"n_splits": 2}, "n_splits must be an integer of at least 3 .* got 2"),
+        ([0, 1] * 5, {"n_splits": 3.5}, "n_splits must be an integer of at least 3 .* got 3.5"),
+        ([0, 1] * 5, {"groups": [None, *"abcdefghi"]}, "groups has no id in 1 rows, .* row 0"),
+        ([0, 1] * 5, {"groups": range(9)}, "groups has 9 ids for 10 rows; give one a row"),
         ([0] * 18 + [1] * 2, {"n_splits": 3}, r"Fold \d of 3 .*each class: {0: 18, 1: 2}"),
     ],
 )  # fmt: skip
@@ -487,6 +490,12 @@ def test_folds_that_do_not_fit_are_refused_in_words(params, message):
         cross_validate_rotation({"chance": DummyClassifier()}, np.zeros((30, 4)), Y, **params)
 
 
+@pytest.mark.parametrize("models", [DummyClassifier(), {}], ids=["a model", "none"])
+def test_models_without_names_are_refused(models):
+    with pytest.raises(ValueError, match="estimators must be a dict of one model or more by name"):
+        cross_validate_rotation(models, np.zeros((30, 4)), Y, fold=FOLD)
+
+
 def test_labels_of_another_length_are_refused():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         cross_validate_rotation({"chance": DummyClassifier()}, np.zeros((31, 4)), Y, fold=FOLD)
@@ -516,3 +525,25 @@ def test_patients_reach_a_fit_that_takes_groups(data, wrap):
 def test_missing_labels_are_refused():
     with pytest.raises(ValueError, match="NaN"):
         rotate_folds([0.0, 1.0, np.nan] * 4, n_splits=3)
+
+
+def named(y):
+    return np.where(y == 1, "OMI", "no OMI")
+
+
+def test_pos_label_of_the_estimators_is_the_positive(data):
+    X, y, groups, fold = data
+    net = clone(NET).set_params(pos_label="OMI")
+    table, proba = cross_validate_rotation(
+        {"net": net}, X, named(y), groups=groups, fold=fold, return_proba=True
+    )
+    omi = proba["net"][:, 0]  # "OMI" comes before "no OMI"
+    expected = [average_precision_score(y[fold == k], omi[fold == k]) for k in range(3)]
+    np.testing.assert_allclose(table["test_ap"], expected)
+
+
+def test_estimators_that_name_other_positives_are_refused(data):
+    X, y, groups, fold = data
+    models = {label: clone(NET).set_params(pos_label=label) for label in ("OMI", "no OMI")}
+    with pytest.raises(ValueError, match="do not agree on pos_label"):
+        cross_validate_rotation(models, X, named(y), groups=groups, fold=fold)

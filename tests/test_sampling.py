@@ -226,5 +226,5 @@ def test_unknown_mode_is_refused(mode):
 
 @pytest.mark.parametrize("batch_size", [1, 0, -5])
 def test_batches_of_fewer_than_two_rows_are_refused(batch_size):
-    with pytest.raises(ValueError, match=f"batch_size must be at least 2, got {batch_size}"):
+    with pytest.raises(ValueError, match=f"batch_size must be an integer from 2, got {batch_size}"):
         BalancedBatchSampler([0, 1], batch_size=batch_size)

@@ -136,8 +136,8 @@ CODES = np.array([0, 1, 0, 1])
     ("params", "message"),
     [
         ({"fold": [0, 1, 2]}, "fold has 3 ids for 4 rows of X; give one a row"),
-        ({"groups": [0, 1, 2]}, "groups has 3 ids for 4 rows of X; give one a row"),
-        ({"groups": range(5), "fold": [0, 1, 2, 3]}, "groups has 5 ids for 4 rows of X"),
+        ({"groups": [0, 1, 2]}, "groups has 3 ids for 4 rows; give one a row"),
+        ({"groups": range(5), "fold": [0, 1, 2, 3]}, "groups has 5 ids for 4 rows"),
         ({"fold": [0, 1, 1.5, 2]}, r"fold must hold integer ids, got float64 .*0\.0, 1\.0, 1\.5"),
         ({"fold": [0, 1, np.nan, 2]}, "fold must hold integer ids, got float64 .*nan"),
         ({"fold": ["a", "b", "c", "a"]}, "fold must hold integer ids, got <U1 .*a, b, c"),

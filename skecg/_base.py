@@ -79,8 +79,8 @@ class NetClassifier(NeuralNetClassifier):
     pos_label : label, default=None
         The positive of two classes in AP; None takes ``classes_[1]``.
     precision : {"float32", "bf16", "auto"}, default="float32"
-        Arithmetic of the network. "bf16" is torch's autocast to bfloat16, about twice as
-        fast on a CPU that has it and much slower on one that has not; weights, loss and
+        Arithmetic of the network. "bf16" is torch's autocast to bfloat16, faster on
+        hardware that has it and slower on a CPU that has not; weights, loss and
         probabilities stay float32. "auto" takes bf16 where the hardware has it.
     device : str or torch.device, default="cpu"
         Where to compute, "cuda" for a GPU.
@@ -231,10 +231,12 @@ class NetClassifier(NeuralNetClassifier):
 
     @property
     def classes_(self):
+        """Labels, sorted."""
         return self.classes_inferred_
 
     @property
     def epochs_(self):
+        """The history of the fit as a DataFrame, a row an epoch."""
         check_is_fitted(self)
         columns = {
             "epoch": "epoch",

@@ -4,6 +4,7 @@ import copy
 import inspect
 import threading
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -341,6 +342,8 @@ class NetClassifier(NeuralNetClassifier):
         self._positive_code()
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}.")
+        if not isinstance(self.max_epochs, Integral) or self.max_epochs < 1:
+            raise ValueError(f"max_epochs must be an integer from 1, got {self.max_epochs!r}.")
         if X_val is None and y_val is None:
             train, valid = split_validation(
                 codes,

@@ -270,6 +270,8 @@ ALTERNATE = np.arange(120) % 2
         ({"device": "cuda:99"}, {}, "device='cuda:99' cannot be used here"),
         ({"precision": "float8"}, {}, "precision must be"),
         ({"sampling": "over"}, {}, "mode must be"),
+        ({"max_epochs": 0}, {}, "max_epochs must be an integer from 1"),
+        ({"max_epochs": 1.5}, {}, "max_epochs must be an integer from 1"),
         ({"batch_size": 2.5}, {}, "batch_size must be an integer from 2, got 2.5"),
         ({"alpha": 2}, {}, "alpha must lie between 0 and 1, got 2"),
         ({}, {"X": np.full((120, 3, 40), 1e300)}, r"Values over 3.4e\+38 are infinite in float32"),

@@ -16,7 +16,6 @@ import argparse
 import time
 
 import matplotlib.pyplot as plt
-import pandas as pd
 from sklearn.pipeline import make_pipeline
 
 from skecg import (
@@ -103,8 +102,7 @@ mean, std = by_model[columns].mean(), by_model[columns].std()
 shown = mean.map("{:.3f}".format) + " ± " + std.map("{:.3f}".format)
 shown["best epoch"] = by_model["best_epoch"].median()
 shown["fit [s]"] = by_model["seconds"].mean().round(1)
-with pd.option_context("display.width", 200):
-    print(shown)
+print(shown.to_string())
 print(f"{args.n_splits} folds, {vars(args)}")
 print(f"{time.perf_counter() - start:.0f} s in all")
 

@@ -1,6 +1,7 @@
 """Settings and data shared by all tests."""
 
 import os
+import warnings
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before scipy is imported, for check_array_api_input
 
@@ -34,3 +35,12 @@ def data_dir():
             pytest.fail(f"real recordings are required, but {path} is not a folder")
         pytest.skip(f"no real recordings at {path} (set SKECG_DATA)")
     return path
+
+
+@pytest.fixture(scope="session")
+def wfdb():
+    """Return the package wfdb, whose import warns of a pandas that is older than ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import wfdb
+    return wfdb

@@ -214,8 +214,8 @@ def test_a_constant_offset_changes_nothing():
 
 
 @pytest.mark.filterwarnings(OLD_PANDAS)
-def test_median_beats_of_real_ecgs_have_r_in_the_middle_and_pq_at_zero(data_dir):
-    wfdb = pytest.importorskip("wfdb")
+def test_median_beats_of_real_ecgs_have_r_in_the_middle_and_pq_at_zero(data_dir, wfdb):
+
     for ecg_id in range(1, 401, 20):
         path = data_dir / "ptbxl" / "records500" / "00000" / f"{ecg_id:05d}_hr"
         measured = _beats.measure_beat(wfdb.rdrecord(str(path)).p_signal.T, 500)
@@ -227,8 +227,8 @@ def test_median_beats_of_real_ecgs_have_r_in_the_middle_and_pq_at_zero(data_dir)
 
 
 @pytest.mark.filterwarnings(OLD_PANDAS)
-def test_r_peaks_of_annotated_recordings_are_found(data_dir):
-    wfdb = pytest.importorskip("wfdb")
+def test_r_peaks_of_annotated_recordings_are_found(data_dir, wfdb):
+
     hit = missed = extra = 0
     for number in range(1, 101):
         path = str(data_dir / "ludb" / "data" / str(number))

@@ -411,13 +411,13 @@ def test_forest_on_the_statistics_of_two_columns_tells_blobs_apart():
 
 
 @pytest.fixture(scope="module")
-def ludb(data_dir):
+def ludb(data_dir, wfdb):
     """Median beats of LUDB and the cardiologists' global QRS onset and offset, in ms after R.
 
     Global: the second earliest and the second latest of the twelve leads, each the median over
     the beats, so that one lead marked out of line does not decide.
     """
-    wfdb = pytest.importorskip("wfdb")
+
     beats, marks = [], []
     for header in sorted((data_dir / "ludb" / "data").glob("*.hea"))[:40]:
         record = str(header.with_suffix(""))

@@ -16,10 +16,11 @@ MIN_RATE = 80  # Hz, so that the QRS band below fits
 _QRS = slice(-50, 70)  # samples around R by which beats are compared: -100 to +140 ms
 _CORE = (150, 250)  # samples before and after R that every beat must have: -300 to +500 ms
 _SHIFT = 25  # samples a beat may be moved to match the template: 50 ms
+_COARSE = 4  # every fourth sample, 125 Hz, is enough to find QRS complexes
 _BLOCK = 750  # samples in which a QRS is expected: 1.5 s, 40 beats a minute
 # Where on its way through the QRS the heart is at R. Cardiologists' R marks in LUDB, at the median
 # over leads, lie within 10 ms of it; so put, R does not jump where R and S are about as tall.
-_R_SHARE = 0.45
+_R_SHARE = 0.43
 # An ectopic beat is in view from 120 ms before its R to 500 ms after it.
 _ECTOPIC = (60, 250)
 
@@ -29,28 +30,34 @@ class UnusableECG(ValueError):
 
 
 def find_qrs(qrs_band):
-    """Return sample indices near the R peaks, one a heartbeat, by what most leads show.
+    """Return sample indices near the R peaks, one a heartbeat, by what the median lead shows.
 
     Each lead counts for its share of its own usual QRS, at most 1: an artefact in one lead or
-    a spike in two is no QRS, and the polarity of leads makes no difference.
+    an atrial spike in two is no QRS, and the polarity of leads makes no difference.
     """
-    size = np.abs(qrs_band)
+    size = np.abs(qrs_band[:, ::_COARSE])
     usual = _usual_peak(size)
-    size /= np.maximum(usual, max(0.2 * np.median(usual), 0.01))[:, None]  # 10 uV is no QRS
+    size /= np.maximum(usual, max(0.2 * _middle(usual), 0.01))[:, None]  # 10 uV is no QRS
     np.minimum(size, 1, out=size)
-    envelope = uniform_filter1d(size.mean(axis=0), 25)  # 50 ms
-    threshold = max(0.35 * _usual_peak(envelope[None])[0], 0.05)
-    peaks = find_peaks(envelope, height=threshold, distance=125)[0]  # 250 ms refractory
+    envelope = uniform_filter1d(_middle(size), 7)  # 56 ms
+    # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
+    threshold = max(0.5 * _usual_peak(envelope[None])[0], 0.05)
+    peaks = find_peaks(envelope, height=threshold, distance=31)[0] * _COARSE  # 250 ms refractory
     # A deflection cut by the end of the recording cannot be told from an edge artefact.
-    return peaks[(peaks >= 25) & (peaks < envelope.size - 25)]
+    return peaks[(peaks >= 25) & (peaks < qrs_band.shape[-1] - 25)]
 
 
 def _usual_peak(size):
     # The median over blocks that hold a QRS each: one artefact in a lead moves one block.
-    n_blocks = max(1, size.shape[-1] // _BLOCK)
+    n_blocks = max(1, size.shape[-1] // (_BLOCK // _COARSE))
     length = size.shape[-1] // n_blocks
     blocks = size[:, : n_blocks * length].reshape(len(size), n_blocks, length)
-    return np.median(blocks.max(axis=-1), axis=-1)
+    return _middle(blocks.max(axis=-1).T)
+
+
+def _middle(values):
+    # The upper median over the first axis, in a tenth of np.median's time.
+    return np.sort(values, axis=0)[len(values) // 2]
 
 
 def windows(signal, centres, before, after):
@@ -79,17 +86,16 @@ def align(qrs_band, peaks):
     return peaks + best - _SHIFT, correlation[np.arange(len(peaks)), best]
 
 
-def r_offset(beats):
-    """Return where R lies in beats (n_beats, n_leads, n_times) that have a QRS in the middle.
+def r_offset(beat):
+    """Return where R lies in a beat (n_leads, n_times) that has its QRS in the middle.
 
-    That is where 45 % of the way through the QRS has been made, summed over the leads.
+    That is where 43 % of the way through the QRS has been made, summed over the leads.
     """
-    step = np.abs(beats[..., 4:] - beats[..., :-4]).sum(axis=1)  # across 8 ms
-    rest = np.percentile(step, 20, axis=-1, keepdims=True)
-    step = step - rest
-    step[step < 0.05 * step.max(axis=-1, keepdims=True)] = 0
-    way = np.cumsum(step, axis=-1)
-    return (way < _R_SHARE * way[:, -1:]).sum(axis=-1) + 2
+    step = np.abs(beat[:, 4:] - beat[:, :-4]).sum(axis=0)  # across 8 ms
+    step -= np.sort(step)[len(step) // 5]  # what it is at rest
+    step[step < 0.05 * step.max()] = 0
+    way = np.cumsum(step)
+    return np.searchsorted(way, _R_SHARE * way[-1]) + 2
 
 
 def pq_window(beat, r):
@@ -183,6 +189,8 @@ def locate_beats(signal, sampling_rate):
     peaks = find_qrs(qrs_band)
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
+    near = np.abs(windows(qrs_band, peaks, 30, 30)).sum(axis=1)
+    peaks = peaks + near.argmax(axis=-1) - 30
     aligned, similarity = align(qrs_band, peaks)
     # Ectopic beats mostly stay below 0.8, beats of one kind above 0.93 unless they are noisy.
     alike = similarity > 0.9 * np.median(similarity[similarity > 0.7])
@@ -192,8 +200,9 @@ def locate_beats(signal, sampling_rate):
         clean = clean - hum(clean, peaks, frequency)
     peaks = np.where(alike, aligned, peaks)
     qrs = windows(clean, peaks, 60, 80)
-    offset = r_offset(qrs)
-    offset[alike] = r_offset(median(qrs[alike])[None])
+    offset = np.full(len(peaks), r_offset(median(qrs[alike])))
+    for other in np.flatnonzero(~alike):
+        offset[other] = r_offset(qrs[other])
     return Located(clean, peaks + offset - 60, alike, gaps, len(spikes))
 
 

@@ -7,17 +7,26 @@ from scipy import fft
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-from ._filters import SAMPLING_RATE, baseline, bridge, filter_bands, hum, remove_spikes, resample
+from ._filters import (
+    SAMPLING_RATE,
+    baseline,
+    bridge,
+    hum,
+    low_pass,
+    qrs_band,
+    remove_spikes,
+    resample,
+)
 
 N_TIMES, R_INDEX = 600, 300  # a beat: 1.2 s with R in the middle
 MIN_SECONDS = 2.5
 MIN_RATE = 80  # Hz, so that the QRS band below fits
 
-_QRS = slice(-50, 70)  # samples around R by which beats are compared: -100 to +140 ms
 _CORE = (150, 250)  # samples before and after R that every beat must have: -300 to +500 ms
-_SHIFT = 25  # samples a beat may be moved to match the template: 50 ms
-_COARSE = 4  # every fourth sample, 125 Hz, is enough to find QRS complexes
-_BLOCK = 750  # samples in which a QRS is expected: 1.5 s, 40 beats a minute
+# In samples of the QRS band, at 250 Hz:
+_QRS = (25, 35)  # before and after R, by which beats are compared: -100 to +140 ms
+_SHIFT = 12  # that a beat may be moved to match the template: 48 ms
+_BLOCK = 375  # in which a QRS is expected: 1.5 s, 40 beats a minute
 # Where on its way through the QRS the heart is at R. Cardiologists' R marks in LUDB, at the median
 # over leads, lie within 10 ms of it; so put, R does not jump where R and S are about as tall.
 _R_SHARE = 0.43
@@ -29,27 +38,29 @@ class UnusableECG(ValueError):
     """Why no median beat can be made of a recording."""
 
 
-def find_qrs(qrs_band):
-    """Return sample indices near the R peaks, one a heartbeat, by what the median lead shows.
+def find_qrs(band):
+    """Return where QRS complexes are in their band, one a heartbeat, by the median lead.
 
     Each lead counts for its share of its own usual QRS, at most 1: an artefact in one lead or
     an atrial spike in two is no QRS, and the polarity of leads makes no difference.
     """
-    size = np.abs(qrs_band[:, ::_COARSE])
+    size = np.abs(band[:, ::2])  # 125 Hz is enough
     usual = _usual_peak(size)
     size /= np.maximum(usual, max(0.2 * _middle(usual), 0.01))[:, None]  # 10 uV is no QRS
     np.minimum(size, 1, out=size)
     envelope = uniform_filter1d(_middle(size), 7)  # 56 ms
     # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
     threshold = max(0.5 * _usual_peak(envelope[None])[0], 0.05)
-    peaks = find_peaks(envelope, height=threshold, distance=31)[0] * _COARSE  # 250 ms refractory
+    peaks = find_peaks(envelope, height=threshold, distance=31)[0] * 2  # 250 ms refractory
     # A deflection cut by the end of the recording cannot be told from an edge artefact.
-    return peaks[(peaks >= 25) & (peaks < qrs_band.shape[-1] - 25)]
+    peaks = peaks[(peaks >= 13) & (peaks < band.shape[-1] - 13)]
+    near = np.abs(windows(band, peaks, 15, 15)).sum(axis=1)
+    return peaks + near.argmax(axis=-1) - 15
 
 
 def _usual_peak(size):
     # The median over blocks that hold a QRS each: one artefact in a lead moves one block.
-    n_blocks = max(1, size.shape[-1] // (_BLOCK // _COARSE))
+    n_blocks = max(1, 2 * size.shape[-1] // _BLOCK)
     length = size.shape[-1] // n_blocks
     blocks = size[:, : n_blocks * length].reshape(len(size), n_blocks, length)
     return _middle(blocks.max(axis=-1).T)
@@ -66,10 +77,13 @@ def windows(signal, centres, before, after):
     return signal[:, np.clip(at, 0, signal.shape[-1] - 1)].transpose(1, 0, 2)
 
 
-def align(qrs_band, peaks):
-    """Return peaks moved to match the beat nearest to all others, and correlations with it."""
-    before, after = -_QRS.start, _QRS.stop
-    wide = windows(qrs_band, peaks, before + _SHIFT, after + _SHIFT)
+def align(band, peaks):
+    """Match beats to the one nearest to all others, in the QRS band.
+
+    Returns where they lie then, to a fraction of a sample, and their correlations with it.
+    """
+    before, after = _QRS
+    wide = windows(band, peaks, before + _SHIFT, after + _SHIFT)
     centred = wide[..., _SHIFT:-_SHIFT].reshape(len(peaks), -1)
     centred = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
     likeness = centred @ centred.T
@@ -82,8 +96,11 @@ def align(qrs_band, peaks):
     power = np.cumsum(np.pad(np.einsum("blt,blt->bt", wide, wide), ((0, 0), (1, 0))), axis=1)
     energy = power[:, before + after :] - power[:, : -before - after]
     correlation = product / np.sqrt(np.maximum(energy, 1e-12))
-    best = correlation.argmax(axis=1)
-    return peaks + best - _SHIFT, correlation[np.arange(len(peaks)), best]
+    best = np.clip(correlation.argmax(axis=1), 1, 2 * _SHIFT - 1)
+    # The top of the parabola through the best and its neighbours.
+    left, top, right = (correlation[np.arange(len(peaks)), best + i] for i in (-1, 0, 1))
+    part = 0.5 * (right - left) / np.maximum(2 * top - left - right, 1e-9)
+    return peaks + best - _SHIFT + np.clip(part, -0.5, 0.5), top
 
 
 def r_offset(beat):
@@ -103,7 +120,7 @@ def pq_window(beat, r):
     # Going back from the steepest part, onset is where the slope stays at rest for 10 ms.
     slope = uniform_filter1d(np.linalg.norm(np.diff(beat, axis=-1), axis=0), 5)
     start = r - 40 + slope[r - 40 : r + 20].argmax()
-    rest = np.percentile(slope, 20)
+    rest = np.sort(slope)[len(slope) // 5]
     quiet = uniform_filter1d((slope < rest + 0.05 * (slope[start] - rest)).astype(float), 5) > 0.99
     before = np.flatnonzero(quiet[r - 90 : start])
     onset = r - 90 + before[-1] + 2 if len(before) else r - 40
@@ -155,55 +172,58 @@ class Measured(NamedTuple):
     missing: np.ndarray  # leads of which there is no beat
 
 
-def check_usable(signal, sampling_rate):
-    """Raise UnusableECG for a recording that is too short, flat, or holds no voltage."""
-    seconds = signal.shape[-1] / sampling_rate
-    if seconds < MIN_SECONDS:
-        raise UnusableECG(f"{seconds:.2g} s is shorter than {MIN_SECONDS} s")
-    if np.isinf(signal).any():
-        raise UnusableECG("infinity among the values")
-    if np.nanmax(np.abs(signal), initial=0) > 1e6:
-        raise UnusableECG("values over 1e6, which cannot be mV")
 
 
 def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    check_usable(signal, sampling_rate)
-    signal = np.array(signal, dtype=np.float64, order="C")
-    gaps = np.isnan(signal)
-    gaps = gaps if gaps.any() else None
-    if gaps is not None:
-        if gaps.all():
-            raise UnusableECG("no values")
-        signal = bridge(signal, gaps)
-        signal[gaps.all(axis=-1)] = 0
-    signal = (signal - signal.mean(axis=-1, keepdims=True)).astype(np.float32)
-    if not signal.any():
-        raise UnusableECG("flat in every lead")
-    signal = resample(signal, sampling_rate)
-    if gaps is not None:
-        at = np.arange(signal.shape[-1]) * (sampling_rate / SAMPLING_RATE)
-        gaps = gaps[:, np.minimum(np.rint(at).astype(int), gaps.shape[-1] - 1)]
-    signal, spikes = remove_spikes(signal)
-    clean, qrs_band, mains = filter_bands(signal)
-    peaks = find_qrs(qrs_band)
+    clean, gaps = _prepare(signal, sampling_rate)
+    clean, spikes = remove_spikes(clean)
+    band, mains = qrs_band(clean)
+    peaks = find_qrs(band)
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
-    near = np.abs(windows(qrs_band, peaks, 30, 30)).sum(axis=1)
-    peaks = peaks + near.argmax(axis=-1) - 30
-    aligned, similarity = align(qrs_band, peaks)
+    aligned, similarity = align(band, peaks)
     # Ectopic beats mostly stay below 0.8, beats of one kind above 0.93 unless they are noisy.
-    alike = similarity > 0.9 * np.median(similarity[similarity > 0.7])
+    alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
+    peaks = np.rint(2 * np.where(alike, aligned, peaks)).astype(int)
     for frequency in mains:
         clean = clean - hum(clean, peaks, frequency)
-    peaks = np.where(alike, aligned, peaks)
     qrs = windows(clean, peaks, 60, 80)
     offset = np.full(len(peaks), r_offset(median(qrs[alike])))
     for other in np.flatnonzero(~alike):
         offset[other] = r_offset(qrs[other])
     return Located(clean, peaks + offset - 60, alike, gaps, len(spikes))
+
+
+def _prepare(signal, sampling_rate):
+    # The recording at 500 Hz, each lead about zero, gaps bridged; and where they are, or None.
+    seconds = signal.shape[-1] / sampling_rate
+    if seconds < MIN_SECONDS:
+        raise UnusableECG(f"{seconds:.2g} s is shorter than {MIN_SECONDS} s")
+    mean = signal.mean(axis=-1, keepdims=True, dtype=np.float64)
+    gaps = None
+    if not np.isfinite(mean).all():
+        gaps = np.isnan(signal)
+        if np.isinf(signal).any():
+            raise UnusableECG("infinity among the values")
+        if gaps.all():
+            raise UnusableECG("no values")
+        signal = bridge(signal, gaps)
+        signal[gaps.all(axis=-1)] = 0
+        mean = signal.mean(axis=-1, keepdims=True, dtype=np.float64)
+    signal = np.subtract(signal, mean, dtype=np.float64).astype(np.float32)
+    low, high = signal.min(), signal.max()
+    if low == high:
+        raise UnusableECG("flat in every lead")
+    if high - low > 1e6:
+        raise UnusableECG("values over 1e6, which cannot be mV")
+    signal = np.ascontiguousarray(resample(signal, sampling_rate))
+    if gaps is not None:
+        at = np.arange(signal.shape[-1]) * (sampling_rate / SAMPLING_RATE)
+        gaps = gaps[:, np.minimum(np.rint(at).astype(int), gaps.shape[-1] - 1)]
+    return signal, gaps
 
 
 def measure_beat(signal, sampling_rate):
@@ -222,15 +242,20 @@ def measure_beat(signal, sampling_rate):
     beat = median(beats) if valid is None else masked_median(beats, valid)
     difference = (beats - beat)[..., own]
     away = np.sqrt(np.einsum("blt,blt->bl", difference, difference) / difference.shape[-1])
-    close = away <= 2.5 * np.median(away, axis=0) + 0.02  # mV
-    if not close.all():
-        valid = close[..., None] if valid is None else valid & close[..., None]
-        beat = masked_median(beats, valid)
-        difference = (beats - beat)[..., own]
+    close = away <= 2.5 * _middle(away) + 0.02  # mV
+    for lead in np.flatnonzero(~close.all(axis=0)):
+        keep = close[:, lead]
+        if valid is None:
+            beat[lead] = median(beats[keep, lead])
+        else:
+            among = np.broadcast_to(valid, beats.shape)[keep, lead]
+            beat[lead] = masked_median(beats[keep, lead], among)
+    beat = low_pass(beat)
     beat -= beat[:, pq_window(beat, R_INDEX)].mean(axis=-1, keepdims=True)
     noise_uv = np.nan
     if len(beats) > 1:  # every fourth sample tells as much
-        noise_uv = 1483 * np.median(np.abs(difference[..., ::4]))
+        some = np.abs(difference[..., ::4]).ravel()
+        noise_uv = 1483 * np.partition(some, len(some) // 2)[len(some) // 2]
     missing = np.zeros(len(beat), dtype=bool) if gaps is None else gaps.all(axis=-1)
     beat[missing] = np.nan
     return Measured(

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
@@ -67,14 +67,33 @@ def _usual_peak(size):
 
 
 def _middle(values):
-    # The upper median over the first axis, in a tenth of np.median's time.
-    return np.sort(values, axis=0)[len(values) // 2]
+    # The upper median over the first axis.
+    return _sorted(values)[len(values) // 2]
+
+
+def _sorted(values):
+    # Sorted over the first axis, which is short, by exchanging neighbours (odd-even transposition
+    # sort): whole rows at a time, several times faster than np.sort.
+    values = np.array(values)
+    for i in range(len(values)):
+        low, high = values[i % 2 : -1 : 2], values[i % 2 + 1 :: 2]
+        larger = np.maximum(low, high)
+        np.minimum(low, high, out=low)
+        high[:] = larger
+    return values
 
 
 def windows(signal, centres, before, after):
     """Return (n_beats, n_leads, before + after); beyond its ends the recording is held."""
-    at = centres[:, None] + np.arange(-before, after)
-    return signal[:, np.clip(at, 0, signal.shape[-1] - 1)].transpose(1, 0, 2)
+    n_times = signal.shape[-1]
+    cut = np.empty((len(centres), len(signal), before + after), dtype=signal.dtype)
+    for window, centre in zip(cut, centres, strict=True):
+        if before <= centre <= n_times - after:
+            window[:] = signal[:, centre - before : centre + after]
+        else:
+            at = np.arange(centre - before, centre + after)
+            window[:] = signal[:, np.clip(at, 0, n_times - 1)]
+    return cut
 
 
 def align(band, peaks):
@@ -89,11 +108,14 @@ def align(band, peaks):
     likeness = centred @ centred.T
     nearest = np.where(likeness > 0.7, likeness, 0).sum(axis=1).argmax()
     template = centred[nearest].reshape(wide.shape[1], -1)
-    # Correlation at every shift: a product by FFT, over the energy of what it covers.
-    n_fft = fft.next_fast_len(wide.shape[-1], real=True)
-    spectrum = np.einsum("blf,lf->bf", fft.rfft(wide, n_fft), np.conj(fft.rfft(template, n_fft)))
-    product = fft.irfft(spectrum, n_fft)[:, : 2 * _SHIFT + 1]
-    power = np.cumsum(np.pad(np.einsum("blt,blt->bt", wide, wide), ((0, 0), (1, 0))), axis=1)
+    # Correlation at every shift: the product with the template, over the energy that it covers.
+    n_shifts = 2 * _SHIFT + 1
+    padded = np.zeros((len(template), before + after + 2 * n_shifts - 2), dtype=band.dtype)
+    padded[:, n_shifts - 1 : 1 - n_shifts] = template
+    shifted = sliding_window_view(padded, wide.shape[-1], axis=-1)[:, ::-1].transpose(0, 2, 1)
+    product = wide.reshape(len(peaks), -1) @ shifted.reshape(-1, n_shifts)
+    power = np.zeros((len(peaks), wide.shape[-1] + 1))
+    np.cumsum(np.einsum("blt,blt->bt", wide, wide), axis=1, out=power[:, 1:])
     energy = power[:, before + after :] - power[:, : -before - after]
     correlation = product / np.sqrt(np.maximum(energy, 1e-12))
     best = np.clip(correlation.argmax(axis=1), 1, 2 * _SHIFT - 1)
@@ -129,7 +151,7 @@ def pq_window(beat, r):
 
 def median(beats):
     """Return the median over the first axis."""
-    beats = np.sort(beats, axis=0)  # several times faster than np.median for a few beats
+    beats = _sorted(beats)
     return (beats[(len(beats) - 1) // 2] + beats[len(beats) // 2]) / 2
 
 
@@ -138,7 +160,7 @@ def masked_median(beats, valid):
     valid = np.broadcast_to(valid, beats.shape)
     valid = valid | ~valid.any(axis=0)
     n = valid.sum(axis=0, keepdims=True)
-    beats = np.sort(np.where(valid, beats, np.inf), axis=0)
+    beats = _sorted(np.where(valid, beats, np.inf))
     low = np.take_along_axis(beats, (n - 1) // 2, axis=0)
     return ((low + np.take_along_axis(beats, n // 2, axis=0)) / 2)[0]
 
@@ -172,8 +194,6 @@ class Measured(NamedTuple):
     missing: np.ndarray  # leads of which there is no beat
 
 
-
-
 def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
     clean, gaps = _prepare(signal, sampling_rate)
@@ -187,7 +207,7 @@ def locate_beats(signal, sampling_rate):
     alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
-    peaks = np.rint(2 * np.where(alike, aligned, peaks)).astype(int)
+    peaks = np.rint(2 * np.where(alike, aligned, peaks) + 1).astype(int)
     for frequency in mains:
         clean = clean - hum(clean, peaks, frequency)
     qrs = windows(clean, peaks, 60, 80)
@@ -262,7 +282,7 @@ def measure_beat(signal, sampling_rate):
         beat=beat,
         heart_rate=60 * SAMPLING_RATE / rr,
         n_beats=len(found),
-        n_used=int(np.median(close.sum(axis=0))),
+        n_used=int(_middle(close.sum(axis=0))),
         noise_uv=noise_uv,
         missing=missing,
     )

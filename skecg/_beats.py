@@ -213,14 +213,16 @@ def locate_beats(signal, sampling_rate):
     peaks = find_qrs(band)
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
+    if mains:
+        for frequency in mains:
+            clean = clean - hum(clean, 2 * peaks + 1, frequency)
+        band, _ = qrs_band(clean)
     aligned, similarity = align(band, peaks)
     # Ectopic beats mostly stay below 0.8, beats of one kind above 0.93 unless they are noisy.
     alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
     peaks = np.rint(2 * np.where(alike, aligned, peaks) + 1).astype(int)
-    for frequency in mains:
-        clean = clean - hum(clean, peaks, frequency)
     qrs = windows(clean, peaks, 60, 80)
     offset = np.full(len(peaks), r_offset(median(qrs[alike])))
     for other in np.flatnonzero(~alike):

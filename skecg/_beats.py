@@ -211,12 +211,13 @@ def locate_beats(signal, sampling_rate):
     clean, spikes = remove_spikes(clean)
     band, mains = qrs_band(clean)
     peaks = find_qrs(band)
-    if not len(peaks):
-        raise UnusableECG("no QRS complex found")
     if mains:
         for frequency in mains:
             clean = clean - hum(clean, 2 * peaks + 1, frequency)
         band, _ = qrs_band(clean)
+        peaks = find_qrs(band)
+    if not len(peaks):
+        raise UnusableECG("no QRS complex found")
     aligned, similarity = align(band, peaks)
     # Ectopic beats mostly stay below 0.8, beats of one kind above 0.93 unless they are noisy.
     alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])

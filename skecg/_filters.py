@@ -109,7 +109,8 @@ def remove_spikes(signal):
         return signal, spike
     t = np.arange(signal.shape[-1])
     cut = np.isin(t, np.add.outer(spike, np.arange(-4, 5)))
-    return bridge(signal, np.broadcast_to(cut, signal.shape)), spike
+    first = np.diff(spike, prepend=-100) > 6
+    return bridge(signal, np.broadcast_to(cut, signal.shape)), spike[first]
 
 
 def bridge(signal, cut):
@@ -139,7 +140,7 @@ def hum(clean, peaks, mains):
         (steep * turn[5:-5])[:, : n_bins * whole].reshape(len(clean), n_bins, whole).mean(axis=-1)
     )
     at = whole * np.arange(n_bins) + whole // 2 + 5
-    rest = np.abs(at[:, None] - peaks).min(axis=1) > _AROUND_QRS
+    rest = np.abs(at[:, None] - peaks).min(axis=1, initial=len(turn)) > _AROUND_QRS
     if rest.mean() < 0.2:
         return np.zeros_like(clean)
     part = _splines(n_times)[at[rest]]

@@ -12,8 +12,8 @@ def bump(centre, width, height):
     return height * np.exp(-0.5 * ((T - centre) / width) ** 2)
 
 
-def known_beat(st=0.0, rate=60):
-    """Twelve leads in mV: PQ at zero, ST of `st` times the leads' gains from 45 ms after R.
+def known_beat(st=0.0, rate=60, gains=GAINS):
+    """Leads in mV: PQ at zero, ST of `st` times the leads' gains from 45 ms after R.
 
     ST and T end earlier at higher heart rates, after Bazett.
     """
@@ -26,16 +26,16 @@ def known_beat(st=0.0, rate=60):
         + bump(25, 6, -0.3)
         + bump(300 * qt, 30 * qt, 0.3 * gain)
         + st * gain * on * off
-        for gain in GAINS
+        for gain in gains
     ]
     return with_r_in_the_middle(np.array(beat))
 
 
-def wide_beat():
+def wide_beat(gains=GAINS[::-1]):
     """A ventricular beat: QRS of some 140 ms that turns the other way in other leads."""
     beat = [
         bump(-15, 16, 1.5 * gain) + bump(35, 18, -gain) + bump(250, 50, -0.5 * gain)
-        for gain in GAINS[::-1]
+        for gain in gains
     ]
     return np.array(beat)
 

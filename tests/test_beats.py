@@ -117,10 +117,10 @@ def test_pq_window_lies_between_p_and_qrs():
 def test_beats_shifted_on_purpose_are_moved_back():
     recording, r = record(known_beat(), 70)
     band, _ = _filters.qrs_band(recording.astype(np.float32))
-    off = np.resize([0, 3, -6, 11, 0], len(r))
-    moved, similarity = _beats.align(band, r // 2 + off)
-    assert np.ptp(2 * moved - r) <= 2
-    assert similarity.min() > 0.97  # some lie half way between two samples of the band
+    off = np.resize([0, 2, -3, 5, 0], len(r))
+    moved, similarity = _beats.align(band, r // 4 + off)
+    assert np.ptp(4 * moved - r) <= 2
+    assert similarity.min() > 0.9  # some lie half way between two samples of the band
 
 
 def test_a_slow_recording_of_two_and_a_half_seconds_gives_a_beat():

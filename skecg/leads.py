@@ -184,8 +184,8 @@ def complete_leads(signal, names):
 
     Examples
     --------
-    >>> complete_leads([[0.5], [0.25]], ["-aVR", "aVF"]).signal[:6, 0]
-    array([ 0.5 ,  0.5 ,  0.  , -0.5 ,  0.25,  0.25])
+    >>> complete_leads([[0.5], [0.25]], ["-aVR", "I"]).signal[:6, 0]
+    array([ 0.25 ,  0.75 ,  0.5  , -0.5  , -0.125,  0.625])
     """
     signal = np.asarray(signal)
     signal = signal.astype(np.result_type(signal, np.float32), copy=False)

@@ -205,7 +205,9 @@ def _read_segments(header, record):
     rows, start, notes = {lead: None for lead in leads}, 0, []
     for name, length in segments:
         if name == "~" and length:
-            notes.append(f"nothing recorded from {start / record.fs:g} s for {length / record.fs:g} s")
+            notes.append(
+                f"nothing recorded from {start / record.fs:g} s for {length / record.fs:g} s"
+            )
         elif length:
             part = _read_segment(header, record, name, length)
             notes += [note for note in part.notes if note not in notes]

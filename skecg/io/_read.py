@@ -8,12 +8,19 @@ import numpy as np
 
 from skecg.leads import LEADS, complete_leads, limb_lead_error, match_lead
 
+from ._aecg import read_aecg
 from ._array import is_npy, read_csv, read_npy
 from ._dicom import is_dicom, read_dicom
 from ._ecg import ECG, ECGFormatError
 from ._edf import is_edf, read_edf
+from ._muse import read_muse
+from ._schiller import read_schiller
+from ._scp import is_scp, read_scp
+from ._sierra import read_sierra
 from ._wfdb import header_of, names_file, read_wfdb_stored
+from ._xml import xml_format
 
+_XML = {"aecg": read_aecg, "muse": read_muse, "schiller": read_schiller, "sierra": read_sierra}
 _HEAD = 4096  # bytes by which a format is known
 _MAX_BYTES = 2**30
 _MAX_LIMB_ERROR = 0.02  # mV; of rounding alone, less than two steps of the stored resolution
@@ -103,11 +110,15 @@ def _find_format(path):
         return "edf", read_edf
     if is_npy(head):
         return "npy", read_npy
-    if _is_text(head):
+    if is_scp(head):
+        return "scp", read_scp
+    if xml_format(head):
+        return xml_format(head), _XML[xml_format(head)]
+    if _is_text(head) and not head.lstrip().startswith(b"<"):
         return "csv", read_csv
     raise ECGFormatError(
-        "is of no known format: WFDB (a signal file needs its .hea beside it), DICOM, EDF, "
-        "BDF, NPY or CSV."
+        "is of no known format: WFDB (a signal file needs its .hea beside it), DICOM, SCP-ECG, "
+        "XML (HL7 aECG, Philips SierraECG, GE MUSE, Schiller), EDF, BDF, NPY or CSV."
     )
 
 

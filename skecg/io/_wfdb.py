@@ -202,7 +202,7 @@ def _read_segments(header, record):
         )
     check_size(record.n_sig, n_times)
     leads = list(_read_header(header.parent / f"{layout[0]}.hea")[0].sig_name) if layout else []
-    rows, start, notes = {lead: None for lead in leads}, 0, []
+    rows, start, notes = dict.fromkeys(leads), 0, []
     for name, length in segments:
         if name == "~" and length:
             notes.append(

@@ -9,6 +9,8 @@ from skecg.leads import match_lead
 
 from ._ecg import ECGFormatError, Stored, check_size, millivolt_per
 
+_MAX_LINE = 2**24  # characters; a lead of a row of its own may be long
+
 
 def is_npy(head):
     """Return whether a file that begins with these bytes is an array of NumPy."""
@@ -31,12 +33,13 @@ def read_npy(path, sampling_rate, unit, leads):
 def read_csv(path, sampling_rate, unit, leads):
     """Read numbers with a row or a column for each lead, or columns below their names."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        lines = [line.strip() for line in (file.readline(2**16) for _ in range(2))]
+        lines = [line.strip() for line in (file.readline(_MAX_LINE) for _ in range(2))]
     separator = next((c for c in "\t;," if c in lines[0]), r"\s+")
     decimal = "," if separator == ";" and "," in lines[1] else "."
     first, second = (_cells(line, separator, decimal) for line in lines)
-    has_header = any(isinstance(cell, str) for cell in first)
-    if has_header and (len(first) != len(second) or not any(map(_is_number, second))):
+    words = [isinstance(cell, str) for cell in first]
+    has_header = any(words) and all(isinstance(cell, str) or np.isnan(cell) for cell in first)
+    if any(words) and not (has_header and len(second) == len(first) and _has_number(second)):
         raise ECGFormatError(
             "is text of no known format. A CSV file holds numbers, perhaps below one line with "
             "the names of the leads."
@@ -48,12 +51,13 @@ def read_csv(path, sampling_rate, unit, leads):
         header=0 if has_header else None,
         encoding="utf-8-sig",
         skipinitialspace=True,
+        index_col=False,
     )
     check_size(*table.shape)
     if not has_header:
         _require("a CSV file without names", sampling_rate=sampling_rate, unit=unit, leads=leads)
         return _stored(_orient(_numbers(table), leads), sampling_rate, unit, leads)
-    names = [str(cell).strip("\"' ") for cell in first]
+    names = ["" if not isinstance(cell, str) else cell.strip("\"' ") for cell in first]
     if leads is not None and list(map(_spelling, leads)) != list(map(_spelling, names)):
         raise ECGFormatError(f"names its columns {', '.join(names)}; leads={list(leads)} differ.")
     chosen = [i for i, name in enumerate(names) if match_lead(name)]
@@ -71,8 +75,8 @@ def _spelling(name):
     return match_lead(name) or str(name)
 
 
-def _is_number(cell):
-    return not isinstance(cell, str)
+def _has_number(cells):
+    return not all(isinstance(cell, str) for cell in cells)
 
 
 def _cells(line, separator, decimal):

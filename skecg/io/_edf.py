@@ -73,7 +73,8 @@ def _millivolt(lead):
 
 def _filter(chosen, name, worst):
     # "HP:0.05Hz LP:150Hz N:50Hz"
-    found = [re.search(rf"\b{name}:\s*([\d.]+)\s*(Hz|\b)", lead.prefiltering) for lead in chosen]
+    pattern = rf"\b{name}:\s*(\d+(?:\.\d+)?)\s*(?:Hz|\s|$)"
+    found = [re.search(pattern, lead.prefiltering, re.IGNORECASE) for lead in chosen]
     values = [float(match[1]) for match in found if match]
     return worst(values) if values and min(values) > 0 else None
 

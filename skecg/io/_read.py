@@ -17,13 +17,14 @@ from ._muse import read_muse
 from ._schiller import read_schiller
 from ._scp import is_scp, read_scp
 from ._sierra import read_sierra
-from ._wfdb import header_of, names_file, read_wfdb_stored
+from ._wfdb import header_of, is_header, names_file, read_wfdb_stored
 from ._xml import xml_format
 
 _XML = {"aecg": read_aecg, "muse": read_muse, "schiller": read_schiller, "sierra": read_sierra}
 _HEAD = 4096  # bytes by which a format is known
 _MAX_BYTES = 2**30
-_MAX_LIMB_ERROR = 0.02  # mV; of rounding alone, less than two steps of the stored resolution
+_MAX_LIMB_ERROR = 0.02  # mV; by rounding alone it is less than two steps of the resolution,
+_COARSEST = 0.025  # mV, which is five times what IEC 60601-2-25 allows
 
 
 def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifiers=False):
@@ -97,6 +98,8 @@ def _find_format(path):
         raise FileNotFoundError(f"There is no file {path}, nor a WFDB record of this name.")
     if path.is_dir():
         raise ECGFormatError("is a folder. Give the files in it, one at a time.")
+    if not path.is_file():
+        raise ECGFormatError("is not a regular file.")
     with path.open("rb") as file:
         head = file.read(_HEAD)
     size = path.stat().st_size
@@ -127,8 +130,10 @@ def _wfdb_header(path):
         header = header_of(path)
     except FileNotFoundError:
         return None
-    # A file that only happens to have a header's name beside it is no part of the record.
-    return header if not path.is_file() or header == path or names_file(header, path) else None
+    # A file that only happens to have a header's name, or to lie beside one, is no WFDB record.
+    if header == path:
+        return header if is_header(header) else None
+    return header if not path.is_file() or names_file(header, path) else None
 
 
 def _is_text(head):
@@ -160,7 +165,8 @@ def _standard_form(stored, kind, keep_identifiers):
     median = None
     if stored.median is not None:
         median, beat = _twelve_leads(stored.median, stored.median_leads)
-        notes += [f"median beat: {note}" for note in _describe(median, beat)]
+        more = [f"median beat: {note}" for note in _describe(median, beat) if note not in notes]
+        notes += more
     ecg = ECG(
         signal=signal,
         sampling_rate=float(stored.sampling_rate),
@@ -211,7 +217,7 @@ def _describe(signal, found):
     error = limb_lead_error(signal)
     if error > max(_MAX_LIMB_ERROR, 2 * _resolution(signal[:6])):
         notes.append(
-            f"limb leads contradict one another by {1000 * error:.0f} uV in a hundredth of the "
+            f"limb leads contradict one another by over {1000 * error:.0f} uV for 1 % of the "
             "time; they are left as stored"
         )
     return notes
@@ -221,4 +227,4 @@ def _resolution(signal):
     """Return the largest over leads of the smallest step between samples, in mV."""
     step = np.abs(np.diff(signal, axis=1))
     smallest = np.where(step > 1e-5, step, np.inf).min(axis=1, initial=np.inf)
-    return smallest[np.isfinite(smallest)].max(initial=0)
+    return min(smallest[np.isfinite(smallest)].max(initial=0), _COARSEST)

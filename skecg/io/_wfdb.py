@@ -79,16 +79,20 @@ def header_of(path):
     raise FileNotFoundError(f"There is no WFDB header {headers[known]}.")
 
 
+def is_header(path):
+    """Return whether a file begins as a WFDB header does: a record's name and whole numbers."""
+    lines = _specifications(path)
+    return bool(lines) and bool(re.match(r"\s*[\w-]+(/\d+)?\s+\d+(\s|$)", lines[0]))
+
+
 def names_file(header, path):
     """Return whether a header lists `path` among its signal files."""
-    if not header.is_file() or header.stat().st_size > _MAX_HEADER:
-        return False
-    lines = _specifications(header)[1:]
-    return any(line.split()[0] == Path(path).name for line in lines)
+    return any(line.split()[0] == Path(path).name for line in _specifications(header)[1:])
 
 
 def _specifications(header):
-    text = header.read_bytes().decode("utf-8", errors="replace")
+    with header.open("rb") as file:
+        text = file.read(_MAX_HEADER).decode("utf-8", errors="replace")
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 

@@ -19,7 +19,8 @@ MAX_SAMPLES = 20_000_000  # of all leads together: 12 leads of 500 Hz for almost
 
 _LARGEST = 1e12  # of any number; a checksum has up to 4e9
 _SPACE = re.compile(r"\s*")
-_COMPACT = re.compile(r"([0-9]{8}(?:[0-9]{2}){0,3})(\.[0-9]{1,6})?[0-9]*(?:[+-][0-9]{4})?$")
+_NAME = re.compile(r"[^\s/>]*")
+_COMPACT = re.compile(r"([0-9]{8}(?:[0-9]{2}){0,3})(?:(\.[0-9]{1,6})[0-9]*)?(?:[+-][0-9]{4})?$")
 _ROOTS = {"annotatedecg": "aecg", "restingecgdata": "sierra", "restingecg": "muse"}
 _MILLIVOLTS = {
     "v": 1e3,
@@ -78,7 +79,7 @@ def _root_name(text):
             bracket, close = text.find("[", at), text.find(">", at)
             end = "]" if 0 <= bracket < close else ">"
         elif text.startswith("<", at):
-            return text[at + 1 : at + 201].replace("/", " ").replace(">", " ").split()[0]
+            return _NAME.match(text, at + 1).group()
         elif text.startswith(">", at):  # the rest of a DOCTYPE after its bracket
             end = ">"
         else:

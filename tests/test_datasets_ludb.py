@@ -26,6 +26,7 @@ Scar formation: septal",
 ","30
 ",Atrial flutter,,
 """
+KEYS = {"data", "target", "target_names", "groups", "sampling_rate", "table", "DESCR"}
 MARKS = [(20, "("), (30, "p"), (40, ")"), (60, "("), (70, "N"), (80, ")"), (95, "t"), (99, ")")]
 
 
@@ -69,6 +70,7 @@ def waves(ludb, lead):
 
 def test_classes_are_diagnoses_and_groups_are_records(copy):
     ludb = load_ludb(copy)
+    assert set(ludb) == KEYS | {"marks"}
     assert ludb.table["ID"].tolist() == ludb.groups.tolist() == [1, 2, 3]
     assert ludb.target.tolist() == [1, 0, 0]  # supp.nstemi is another diagnosis
     assert ludb.target_names.tolist() == ["not STEMI", "STEMI"]

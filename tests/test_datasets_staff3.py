@@ -10,6 +10,7 @@ from skecg.datasets import load_staff3
 from skecg.leads import LEADS
 
 openpyxl = pytest.importorskip("openpyxl")
+KEYS = {"data", "target", "target_names", "groups", "sampling_rate", "table", "DESCR"}
 STORED = ["V1", "V2", "V3", "V4", "V5", "V6", "I", "II", "III"]
 ON, OFF, DYE = "balloon inflation", "balloon deflation", "contrast injection"
 
@@ -91,6 +92,7 @@ def windows(staff3):
 
 def test_windows_are_the_middle_of_baseline_and_the_end_of_inflation(copy):
     staff3 = load_staff3(copy)
+    assert set(staff3) == KEYS
     assert windows(staff3) == [
         ("007b", 20, 0),
         ("007d", 20, 0),

@@ -87,6 +87,10 @@ def load_acs_ecg(
     ValueError
         If a finding is unknown, a class is empty, or a table or recording is damaged.
 
+    Notes
+    -----
+    Written to the layout that users of the set describe and tested on made-up copies of it.
+
     References
     ----------
     .. [1] Du et al., "A large-scale 12-lead electrocardiogram dataset for acute coronary

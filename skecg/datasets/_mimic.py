@@ -35,8 +35,9 @@ def load_mimic_iv_ecg(path, *, positive=None, negative=None, as_paths=True, n_jo
         Folder that holds ``record_list.csv``, ``machine_measurements.csv`` and ``files``.
     positive : str, callable or None, default=None
         Regular expression, searched for without regard to case in the statements of an ECG,
-        one on each line; or a function that takes the statements as one str and returns
-        whether the ECG is of class 1.
+        one on each line: "^normal ecg$", for "normal ecg" is in "Abnormal ECG" as well. Or a
+        function that takes the statements as one str and returns whether the ECG is of class
+        1.
     negative : str, callable or None, default=None
         The same for class 0. None takes every ECG that has statements and is not positive.
         ECGs of both classes or of neither are left out, and those without a statement.
@@ -65,6 +66,10 @@ def load_mimic_iv_ecg(path, *, positive=None, negative=None, as_paths=True, n_jo
         If `path` is not a copy of MIMIC-IV-ECG, or holds none of its recordings.
     ValueError
         If a class is empty, or a table or recording is damaged.
+
+    Notes
+    -----
+    Written to the published layout and tested on made-up copies of it.
 
     References
     ----------
@@ -142,7 +147,7 @@ def _read_tables(path):
 
 def _matches(reports, wanted):
     if not callable(wanted):
-        wanted = re.compile(wanted, re.IGNORECASE).search
+        wanted = re.compile(wanted, re.IGNORECASE | re.MULTILINE).search
     return np.array([bool(wanted(report)) for report in reports], dtype=bool)
 
 

@@ -89,6 +89,10 @@ def load_staff3(
     ValueError
         If a parameter is out of range, no window is left, or a file is damaged.
 
+    Notes
+    -----
+    Written to the layout that users of the set describe and tested on made-up copies of it.
+
     References
     ----------
     .. [1] Martinez et al., "The STAFF III Database: ECGs Recorded During Acutely Induced

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from skecg.datasets import load_acs_ecg
+from skecg.io._wfdb import read_wfdb
 from skecg.leads import LEADS
 
 COLUMNS = [
@@ -86,6 +87,12 @@ def test_recordings_are_read_in_spite_of_their_headers(copy):
     assert data.dtype == np.float32
     for i in (1, 3, 4):
         np.testing.assert_allclose(data[i], counts(i, 5000).T / 1000, atol=1e-6)
+
+
+def test_paths_of_whole_recordings_can_be_read_as_wfdb(copy):
+    acs = load_acs_ecg(copy)
+    path = load_acs_ecg(copy, as_paths=True).data[1]
+    np.testing.assert_array_equal(read_wfdb(path)[0], acs.data[1])
 
 
 def test_a_short_recording_ends_in_nan_and_a_missing_sample_is_nan(copy):

@@ -31,6 +31,10 @@ _ACS_ARCHIVES = {
 def fetch_ptbxl(data_home=None, *, sampling_rate=500, progressbar=False):
     """Download PTB-XL 1.0.3 (CC BY 4.0) from PhysioNet, unless it is there already.
 
+    PhysioNet's list of SHA-256 checksums is downloaded first and kept. Every file is checked
+    against it, those that are there already as well, and only those that are absent or
+    damaged are downloaded, three at a time.
+
     Parameters
     ----------
     data_home : path-like or None, default=None
@@ -51,7 +55,7 @@ def fetch_ptbxl(data_home=None, *, sampling_rate=500, progressbar=False):
     ------
     OSError
         If a download fails. Call again: files that are complete are kept, and one that was cut
-        off goes on where it stopped.
+        off goes on where it stopped, if the server can do so, else from its beginning.
     ValueError
         If a file does not have its published checksum; it is deleted.
 
@@ -148,6 +152,9 @@ def fetch_mimic_iv_ecg(data_home=None, *, records=(), progressbar=False):
 
 def fetch_acs_ecg(data_home=None, *, form="raw", progressbar=False):
     """Download ACS-ECG (CC0) from figshare and unpack it, unless it is there already.
+
+    Archives are checked against the MD5 sums that figshare publishes; of what was unpacked
+    only the presence is checked.
 
     Parameters
     ----------

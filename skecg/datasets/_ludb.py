@@ -45,8 +45,9 @@ def load_ludb(path, *, positive="STEMI", negative=None, as_paths=False, n_jobs=N
     header stretches it to 1 mV from peak to peak, which gives every lead its own unit: by the
     headers, I + III differs from II by up to 0.66 mV in records 1 to 100. In the stored
     integers it differs by 0, and aVR, aVL and aVF agree with I and II to half a unit, so one
-    unit is the same voltage in all leads. It is taken as 1 uV, which gives QRS complexes of
-    ordinary size. `skecg.io.read_ecg` follows the headers.
+    unit is the same voltage in all leads. It is taken as 1 uV: the leads' median swings are
+    then 0.94 to 2.29 mV, against 0.78 to 2.18 mV in normal ECGs and infarctions of PTB-XL.
+    `skecg.io.read_ecg` follows the headers.
 
     Only ECGs whose recording is present are loaded, so a part of the database makes a smaller
     data set; ``DESCR`` says how many are absent.

@@ -172,14 +172,14 @@ def _read_sheet(file):
         raise ValueError(f"{file} has {sheet.shape} cells, not 118 x 29. Get the file again.")
     patients = []
     for row in rows.to_numpy():
-        if not isinstance(row[0], int):
-            continue  # remarks below the table
         text = ["" if pd.isna(cell) else str(cell).strip() for cell in row]
+        if not text[0].isdigit():
+            continue  # remarks below the table
         age = pd.to_numeric(text[1], errors="coerce")  # "?" in two patients
         inflations = [(_record(text[column]), text[column + 1]) for column in _INFLATION_COLUMNS]
         patients.append(
             {
-                "patient": row[0],
+                "patient": int(text[0]),
                 "age": float(age),
                 "sex": text[2].upper(),
                 "prior_mi": text[_PRIOR_MI_COLUMN],
@@ -195,7 +195,7 @@ def _read_sheet(file):
 
 def _record(cell):
     """Return a record's name, "007c" for the sheet's "7c"; a cell may hold none."""
-    match = re.fullmatch(r"(\d+)([a-z])", cell)
+    match = re.fullmatch(r"(\d+)([a-z])", cell.lower())
     return f"{int(match[1]):03d}{match[2]}" if match else None
 
 

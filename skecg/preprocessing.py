@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from . import _beats
 from ._quality import judge, lead_names, unusable
 from ._validation import validate_ecgs
-from .io._ecg import ECG
+from .io import ECG
 
 __all__ = ["BeatCropper", "LeadStandardScaler", "MedianBeat", "r_peaks"]
 

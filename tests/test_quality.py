@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from simulated import bump, known_beat, record, wide_beat, with_r_in_the_middle
 
-from skecg.io._ecg import ECG
+from skecg.io import ECG
 from skecg.io._wfdb import read_wfdb
 from skecg.preprocessing import MedianBeat, r_peaks
 

@@ -1,6 +1,9 @@
 """Wave boundaries of median beats, found on all leads together."""
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
 
 # Half the span of the derivative's difference: 2 x 8 ms averages mains and muscle noise away
 # and is still shorter than the narrowest deflection of a QRS.
@@ -21,6 +24,15 @@ _CORE = (0.100, 0.120)  # s before and after R in which the steepest slope is lo
 _T_END = 0.440
 _NEXT_SHARE = 0.5  # of the peak activity: no T wave is that steep, the next QRS is
 _NEXT_MARGIN = 0.050  # s from the next QRS's onset to that point, and a little more
+
+_SMOOTH = 0.010  # s: a running mean of that length, twice, before P and T are looked at
+_PQ = 0.016  # s before the QRS's onset: the zero level
+_P_SEARCH, _P_REACH, _P_FLANK = 0.280, 0.060, 0.080
+_P_LEAST = 0.017  # mV
+_ST = 0.060  # s after J: a T wave's peak does not come earlier
+_T_SEARCH, _T_REACH, _T_FLANK = 0.440, 0.100, 0.200
+_T_LEAST = 0.010  # mV
+_CHUNK = 64  # beats worked on at a time, so that they stay in the processor's cache
 
 
 def activity(beats, sampling_rate):
@@ -141,3 +153,115 @@ def _last_quiet(windows, last, peak, share, near):
     level = np.maximum(usable.min(axis=1, keepdims=True), np.minimum(local, _QUIET * peak))
     quiet = usable <= level + share * (peak - level)
     return windows.shape[1] - 1 - quiet[:, ::-1].argmax(axis=1)
+
+
+# --- all waves
+
+
+def wave_bounds(beats, r_index, sampling_rate):
+    """Find the waves of each beat, all leads together.
+
+    Parameters
+    ----------
+    beats : ndarray of shape (n_samples, n_leads, n_times)
+        Median beats in mV, with at least 200 ms before and 300 ms after R.
+    r_index : int
+        The sample of R.
+    sampling_rate : float
+        Samples a second.
+
+    Returns
+    -------
+    dict of str to ndarray of float of shape (n_samples,)
+        Samples of ``p_on p_peak p_off qrs_on qrs_off t_on t_peak t_off``, counted from the
+        beginning of the beat; NaN where a wave is absent.
+    """
+    bounds = {name: np.full(len(beats), np.nan) for name in WAVES}
+    for start in range(0, len(beats), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        for name, found in _some_bounds(beats[rows], r_index, sampling_rate).items():
+            bounds[name][rows] = found
+    return bounds
+
+
+def _some_bounds(beats, r_index, rate):
+    beats = np.array(beats, dtype=np.float64, order="C")
+    usable = np.isfinite(beats).all(axis=2) & (beats != beats[:, :, :1]).any(axis=2)
+    beats[~usable] = 0
+    n_leads = np.maximum(usable.sum(axis=1), 1)
+    qrs_on, qrs_off = qrs_bounds(beats, r_index, rate)
+    size = _magnitude(beats, n_leads, qrs_on, rate)
+    p_wave = _p_wave(size, qrs_on, rate)
+    stop = t_window(beats, r_index, rate, qrs_off)[1]
+    t_wave = _t_wave(size, qrs_off, stop, rate)
+    found = dict(zip(WAVES, [*p_wave, qrs_on, qrs_off, *t_wave], strict=True))
+    seen = qrs_on < qrs_off
+    return {name: np.where(seen, at, np.nan) for name, at in found.items()}
+
+
+def _magnitude(beats, n_leads, qrs_on, rate):
+    """Return the RMS over leads of the smoothed distance from the PQ level, in mV."""
+    width = max(1, round(_SMOOTH * rate))
+    at = qrs_on[:, None] - np.arange(1, 1 + round(_PQ * rate))
+    total = np.zeros((len(beats), beats.shape[2]))
+    for lead in range(beats.shape[1]):
+        smooth = uniform_filter1d(uniform_filter1d(beats[:, lead], width), width)
+        smooth -= np.take_along_axis(beats[:, lead], at, axis=1).mean(axis=1, keepdims=True)
+        total += smooth * smooth
+    return np.sqrt(total / n_leads[:, None])
+
+
+def _p_wave(size, qrs_on, rate):
+    # Backwards in time from the QRS, so that the P wave's end comes first.
+    n = round(_P_SEARCH * rate)
+    at = np.maximum(qrs_on[:, None] - 1 - np.arange(n), 0)
+    curve = np.take_along_axis(size, at, axis=1)
+    off, peak, on, height = _wave(curve, np.full(len(size), n), rate, _P_REACH, _P_FLANK)
+    exists = height >= _P_LEAST
+    return [np.where(exists, qrs_on - 1 - i, np.nan) for i in (on, peak, off)]
+
+
+def _t_wave(size, qrs_off, stop, rate):
+    n = round(_T_SEARCH * rate)
+    start = qrs_off + round(_ST * rate)
+    at = np.minimum(start[:, None] + np.arange(n), size.shape[1] - 1)
+    curve = np.take_along_axis(size, at, axis=1)
+    room = np.clip(stop - start, 0, n)
+    on, peak, off, height = _wave(curve, room, rate, _T_REACH, _T_FLANK)
+    exists = (height >= _T_LEAST) & (room > 0)
+    return [np.where(exists, start + i, np.nan) for i in (on, peak, off)]
+
+
+def _wave(curve, room, rate, reach, flank):
+    """Return the first corner, the peak and the last corner of the hump that stands out most."""
+    n = curve.shape[1]
+    inside = np.arange(n) < room[:, None]
+    before = np.minimum.accumulate(curve, axis=1)
+    after = np.where(inside, curve, np.inf)[:, ::-1]
+    after = np.minimum.accumulate(after, axis=1)[:, ::-1]
+    height = np.where(inside, curve - np.maximum(before, after), -np.inf)
+    peak = height.argmax(axis=1)
+    # Both flanks are walked outwards from the peak: the second in time, the first mirrored.
+    last = _corner(curve, peak, np.maximum(room, 1), reach, flank, rate)
+    mirrored = n - 1 - peak
+    first = n - 1 - _corner(curve[:, ::-1], mirrored, np.full(len(curve), n), reach, flank, rate)
+    return first, peak, last, height[np.arange(len(curve)), peak]
+
+
+def _corner(curve, peak, room, reach, flank, rate):
+    """Return where the flank that falls after `peak` ends: the corner of the largest trapezium.
+
+    From the steepest point m of the flank, the sample i that maximises the area of the trapezium
+    with corners m, i and the end r of what is looked at [1]_.
+    """
+    n = curve.shape[1]
+    fall = np.zeros_like(curve)
+    fall[:, 1:-1] = curve[:, :-2] - curve[:, 2:]
+    time = np.arange(n)
+    near = (time >= peak[:, None]) & (time < np.minimum(peak + round(flank * rate), room)[:, None])
+    steepest = np.where(near, fall, -np.inf).argmax(axis=1)
+    end = np.minimum(steepest + round(reach * rate), room - 1)[:, None]
+    m = steepest[:, None]
+    top = np.take_along_axis(curve, m, axis=1)
+    area = np.where((time >= m) & (time <= end), (top - curve) * (2 * end - time - m), -np.inf)
+    return area.argmax(axis=1)

@@ -25,15 +25,17 @@ _CORE = (0.100, 0.120)  # before and after R in which the steepest slope is look
 
 # --- neighbouring beats
 
-_NEXT_SHARE = 0.5  # of the peak activity: no T wave is that steep, another QRS is
+_STEEP = 0.5  # of the peak activity: no T wave is that steep, another QRS is
 _NEXT_FROM = 0.270  # from R: no heart beats faster than 220 a minute
-_NEXT_MARGIN = 0.050  # from a QRS's onset or offset to where it is that steep, and a little more
+_MARGIN = 0.020  # that the next QRS may begin earlier in its beat than this one
 
 # --- P and T
 
 _SMOOTH = 0.010  # a running mean of that length, twice
 _PQ = 0.016  # before the QRS's onset: the zero level
-_P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.017, 0.050
+_P_LAST, _P_LEAST, _P_SHORTEST = 0.300, 0.022, 0.030
+# A wave of this share of the P wave, so far before it or after the end of T
+_F_SHARE, _F_BEFORE, _F_AFTER = 0.6, (0.080, 0.180), (0.020, 0.120)
 _T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.440, 0.55, 0.010
 # How far apart the lobes of one wave may be, how far a corner is looked for from the steepest
 # point, and where that is looked for.
@@ -98,7 +100,7 @@ def qrs_bounds(beats, r_index, sampling_rate):
     (279, 321)
     """
     leads, n_leads = _usable(beats)
-    onset, offset, peak = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)
+    onset, offset, _, peak = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)
     flat = peak[:, 0] <= 0
     return np.where(flat, r_index, onset), np.where(flat, r_index, offset)
 
@@ -122,20 +124,20 @@ def t_window(beats, r_index, sampling_rate, offset):
     limit = r_index + round(_T_LAST * sampling_rate)
     leads, n_leads = _usable(beats[:, :, : limit + 1])
     steps = _activity(leads, n_leads, sampling_rate)
-    peak = steps[:, slice(*_around(r_index, sampling_rate, _CORE))].max(axis=1, keepdims=True)
-    following = _neighbours(steps, peak, r_index, sampling_rate)[1]
-    return start, np.maximum(np.minimum(following, limit), start)
+    onset, _, steep, peak = _qrs(steps, r_index, sampling_rate)
+    following = onset + _neighbours(steps, steep, peak, r_index, sampling_rate)[1]
+    stop = np.minimum(following - round(_MARGIN * sampling_rate), limit)
+    return start, np.maximum(stop, start).astype(int)
 
 
 def _some_bounds(beats, r, rate):
     leads, n_leads = _usable(beats)
-    _bridge_spikes(leads, r, rate)
-    steps = _activity(leads, n_leads, rate)
-    qrs_on, qrs_off, peak = _qrs(steps, r, rate)
-    previous, following = _neighbours(steps, peak, r, rate)
+    steps = _activity(leads, n_leads, rate, _bridge_spikes(leads, r, rate))
+    qrs_on, qrs_off, steep, peak = _qrs(steps, r, rate)
+    rr = _neighbours(steps, steep, peak, r, rate)
     size = _magnitude(leads, n_leads, qrs_on, rate)
-    t = _t_wave(size, r, qrs_off, following, rate)
-    p = _p_wave(size, r, qrs_on, t, previous, following, rate)
+    t = _t_wave(size, r, qrs_on, qrs_off, rr, rate)
+    p = _p_wave(size, r, qrs_on, t[2], rr, rate)
     found = dict(zip(WAVES, (*p, qrs_on, qrs_off, *t), strict=True))
     seen = peak[:, 0] > 0
     return {name: np.where(seen, at, np.nan) for name, at in found.items()}
@@ -151,7 +153,7 @@ def _usable(beats):
 
 
 def _bridge_spikes(leads, r, rate):
-    """Draw straight lines across pacing spikes before R: up and down in 12 ms, flat around."""
+    """Draw lines across pacing spikes before R, up and down in 12 ms and flat around; say where."""
     k, reach = (max(1, round(s * rate)) for s in _SPIKE)
     n = r - 4 * k
     size, back = (np.zeros((leads.shape[1], n), dtype=np.float32) for _ in range(2))
@@ -166,15 +168,20 @@ def _bridge_spikes(leads, r, rate):
     spikes = np.minimum(up, down) > np.maximum(_SPIKE_LEAST, 9 * around)
     spikes &= back < -0.7 * np.sqrt(up * down)
     time = np.arange(leads.shape[2])
+    bridged = np.zeros(leads.shape[1:], dtype=bool)
     for i in np.flatnonzero(spikes.any(axis=1)):
         at = np.flatnonzero(spikes[i]) + 2 * k
-        cut = (np.abs(time[:, None] - at) <= reach).any(axis=1)
+        bridged[i] = cut = (np.abs(time[:, None] - at) <= reach).any(axis=1)
         for lead in leads[:, i]:
             lead[cut] = np.interp(time[cut], time[~cut], lead[~cut])
+    return bridged
 
 
-def _activity(leads, n_leads, rate):
-    """Return the RMS over leads of the difference across 12 ms less the noise's share, in mV."""
+def _activity(leads, n_leads, rate, bridged=None):
+    """Return the RMS over leads of the difference across 12 ms less the noise's share, in mV.
+
+    Zero where spikes are bridged: the QRS of a paced beat begins after the spike.
+    """
     half = max(1, round(_HALF_SPAN * rate))
     power = np.zeros((leads.shape[1], leads.shape[2] - 2 * half), dtype=np.float32)
     for lead in leads:
@@ -186,6 +193,8 @@ def _activity(leads, n_leads, rate):
     quiet = uniform_filter1d(power, width)[:, width // 2 : -(width // 2)].min(axis=1, keepdims=True)
     power -= _NOISE_FACTOR * quiet
     steps = np.sqrt(np.maximum(power, 0))
+    if bridged is not None:
+        steps[bridged[:, half:-half]] = 0
     return np.pad(steps, ((0, 0), (half, half)), mode="edge")
 
 
@@ -194,7 +203,7 @@ def _qrs(steps, r, rate):
     first, stop = _around(r, rate, _SEARCH)
     core = slice(*_around(r, rate, _CORE))
     peak = steps[:, core].max(axis=1, keepdims=True)
-    steep = steps[:, core] >= 0.5 * peak
+    steep = steps[:, core] >= _STEEP * peak
     begin = core.start + steep.argmax(axis=1)
     end = core.stop - 1 - steep[:, ::-1].argmax(axis=1)
     # Column i: the largest activity of the `hold` samples that end before sample first + i ...
@@ -203,7 +212,7 @@ def _qrs(steps, r, rate):
     # ... and of those that follow sample stop - i.
     after = _sliding_max(steps[:, core.start + 1 : stop + 1 + hold], hold)[:, ::-1]
     offset = stop - 1 - _last_quiet(after, stop - end, peak, _OFFSET_SHARE, near)
-    return onset, offset, peak
+    return onset, offset, (begin, end), peak
 
 
 def _around(r, rate, seconds):
@@ -226,14 +235,16 @@ def _last_quiet(windows, last, peak, share, near):
     return windows.shape[1] - 1 - quiet[:, ::-1].argmax(axis=1)
 
 
-def _neighbours(steps, peak, r, rate):
-    """Return where the QRS before ends and the QRS after begins; -1 and n_times if not in view."""
-    away, margin = round(_NEXT_FROM * rate), round(_NEXT_MARGIN * rate)
-    steep = steps > _NEXT_SHARE * peak
+def _neighbours(steps, steep_part, peak, r, rate):
+    """Return the RR intervals before and after in samples, infinite where no QRS is in view."""
+    away = round(_NEXT_FROM * rate)
+    steep = steps >= _STEEP * peak
     before, after = steep[:, : max(r - away, 0)][:, ::-1], steep[:, r + away :]
-    previous = np.where(before.any(axis=1), r - away - 1 - before.argmax(axis=1) + margin, -1)
-    following = np.where(after.any(axis=1), r + away + after.argmax(axis=1) - margin, steps.shape[1])
-    return previous, following
+    begin, end = steep_part
+    rr_before = end - (r - away - 1 - before.argmax(axis=1)) if before.size else np.inf
+    rr_after = r + away + after.argmax(axis=1) - begin
+    seen = [x.any(axis=1) for x in (before, after)]
+    return np.where(seen[0], rr_before, np.inf), np.where(seen[1], rr_after, np.inf)
 
 
 def _magnitude(leads, n_leads, qrs_on, rate):
@@ -249,14 +260,13 @@ def _magnitude(leads, n_leads, qrs_on, rate):
     return np.sqrt(power / n_leads)
 
 
-def _t_wave(size, r, qrs_off, following, rate):
+def _t_wave(size, r, qrs_on, qrs_off, rr, rate):
     """Return onset, peak and end of T, walking from J to the next QRS."""
     n_times = size.shape[1]
     start = qrs_off + round(_T_FROM * rate)
     last, after = (round(s * rate) for s in (_T_LAST, _T[1]))
-    # How long RR is can be told only where the next QRS is in view.
-    last = np.where(following < n_times, np.minimum(last, _T_SHARE * (following - r)), last)
-    last = r + last - start
+    following = np.minimum(qrs_on + rr[1] - round(_MARGIN * rate), n_times).astype(int)
+    last = (r - start + np.minimum(last, _T_SHARE * np.minimum(*rr))).astype(int)
     curve = _take(size, start[:, None] + np.arange(round(_T_LAST * rate) + after))
     room = np.clip(following - start, 2, curve.shape[1])
     found = _wave(curve, last, room, _T, rate)
@@ -279,18 +289,33 @@ def _tilt(curve, room):
     return curve + fall * share
 
 
-def _p_wave(size, r, qrs_on, t, previous, following, rate):
+def _p_wave(size, r, qrs_on, t_off, rr, rate):
     """Return onset, peak and end of P, walking back from the QRS."""
-    n_times = size.shape[1]
     last, after = (round(s * rate) for s in (_P_LAST, _P[1]))
     curve = _take(size, qrs_on[:, None] - 1 - np.arange(last + after))
-    room = np.minimum(qrs_on, curve.shape[1])
-    # Where the beat before is in view, its T wave has to be over.
-    t_end = np.where(np.isnan(t[2]), r, t[2]) - r
-    last = np.where(previous >= 0, np.minimum(last, qrs_on - previous - t_end), last)
+    room = np.clip(qrs_on, 2, curve.shape[1])
+    # Where RR is known, the T wave of the beat before has to be over.
+    t_end = np.where(np.isnan(t_off), r, t_off) - np.where(np.isfinite(rr[0]), rr[0], rr[1])
+    last = np.clip(qrs_on - t_end, 0, last).astype(int)
     off, peak, on, height = _wave(curve, last, room, _P, rate)
     exists = (height >= _P_LEAST) & (off - on <= -_P_SHORTEST * rate)
-    return [np.where(exists, qrs_on - 1 - at, np.nan) for at in (on, peak, off)]
+    at = qrs_on - 1 - peak
+    exists &= ~(np.isinf(np.minimum(*rr)) & _fibrillates(size, at, t_off, height, rate))
+    on = np.where(on < qrs_on - 1, on, np.nan)
+    return [np.where(exists, qrs_on - 1 - i, np.nan) for i in (on, peak, off)]
+
+
+def _fibrillates(size, p_peak, t_off, height, rate):
+    """Tell whether a wave like the P wave lies where there is none in sinus rhythm."""
+    n = round(0.240 * rate)
+    other = np.zeros(len(size))
+    for origin, sign, (first, last) in ((p_peak, -1, _F_BEFORE), (t_off, 1, _F_AFTER)):
+        at = np.where(np.isnan(origin), size.shape[1], origin).astype(int)
+        curve = _take(size, at[:, None] + sign * np.arange(n))
+        floor = np.maximum(_running_min(curve), _running_min(curve[:, ::-1])[:, ::-1])
+        found = np.where(_summits(curve), curve - floor, 0)
+        other = np.maximum(other, found[:, round(first * rate) : round(last * rate)].max(axis=1))
+    return other >= _F_SHARE * height
 
 
 def _take(size, at):
@@ -325,9 +350,7 @@ def _wave(curve, last, room, parameters, rate):
     floor = np.maximum(_running_min(curve), _running_min(low[:, ::-1])[:, ::-1])
     height = np.where(allowed, curve - floor, -np.inf)
     peak = height.argmax(axis=1)
-    summit = np.zeros_like(allowed)
-    summit[:, 1:-1] = (curve[:, 1:-1] >= curve[:, :-2]) & (curve[:, 1:-1] > curve[:, 2:])
-    summit &= allowed
+    summit = _summits(curve) & allowed
 
     # A lower wave that is nearer to the QRS, and apart, goes first: this is P or T, and what
     # follows is the wave of a neighbouring beat.
@@ -350,6 +373,12 @@ def _wave(curve, last, room, parameters, rate):
     rounding = round(_SMOOTH / 2 * rate)
     far, near = np.maximum(far - rounding, peak), np.minimum(near + rounding, peak)
     return [near.astype(float), peak.astype(float), far.astype(float), height]
+
+
+def _summits(curve):
+    summits = np.zeros(curve.shape, dtype=bool)
+    summits[:, 1:-1] = (curve[:, 1:-1] >= curve[:, :-2]) & (curve[:, 1:-1] > curve[:, 2:])
+    return summits
 
 
 def _running_min(curve):

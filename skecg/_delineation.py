@@ -33,9 +33,10 @@ _MARGIN = 0.020  # that the next QRS may begin earlier in its beat than this one
 
 _SMOOTH = 0.010  # a running mean of that length, twice
 _PQ = 0.016  # before the QRS's onset: the zero level
-_P_LAST, _P_LEAST, _P_SHORTEST = 0.300, 0.022, 0.030
-# A wave of this share of the P wave, so far before it or after the end of T
-_F_SHARE, _F_BEFORE, _F_AFTER = 0.6, (0.080, 0.180), (0.020, 0.120)
+_P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.022, 0.030
+# A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
+# The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
+_LATE = (0.020, 0.120, 0.240)
 _T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.440, 0.55, 0.010
 # How far apart the lobes of one wave may be, how far a corner is looked for from the steepest
 # point, and where that is looked for.
@@ -299,23 +300,18 @@ def _p_wave(size, r, qrs_on, t_off, rr, rate):
     last = np.clip(qrs_on - t_end, 0, last).astype(int)
     off, peak, on, height = _wave(curve, last, room, _P, rate)
     exists = (height >= _P_LEAST) & (off - on <= -_P_SHORTEST * rate)
-    at = qrs_on - 1 - peak
-    exists &= ~(np.isinf(np.minimum(*rr)) & _fibrillates(size, at, t_off, height, rate))
+    exists &= ~(np.isinf(np.minimum(*rr)) & (_late_wave(size, t_off, rate) >= height))
     on = np.where(on < qrs_on - 1, on, np.nan)
     return [np.where(exists, qrs_on - 1 - i, np.nan) for i in (on, peak, off)]
 
 
-def _fibrillates(size, p_peak, t_off, height, rate):
-    """Tell whether a wave like the P wave lies where there is none in sinus rhythm."""
-    n = round(0.240 * rate)
-    other = np.zeros(len(size))
-    for origin, sign, (first, last) in ((p_peak, -1, _F_BEFORE), (t_off, 1, _F_AFTER)):
-        at = np.where(np.isnan(origin), size.shape[1], origin).astype(int)
-        curve = _take(size, at[:, None] + sign * np.arange(n))
-        floor = np.maximum(_running_min(curve), _running_min(curve[:, ::-1])[:, ::-1])
-        found = np.where(_summits(curve), curve - floor, 0)
-        other = np.maximum(other, found[:, round(first * rate) : round(last * rate)].max(axis=1))
-    return other >= _F_SHARE * height
+def _late_wave(size, t_off, rate):
+    """Return how high a wave stands out that has its peak soon after the end of T."""
+    first, last, n = (round(s * rate) for s in _LATE)
+    start = np.where(np.isnan(t_off), size.shape[1], t_off).astype(int)
+    curve = _take(size, start[:, None] + np.arange(n))
+    floor = np.maximum(_running_min(curve), _running_min(curve[:, ::-1])[:, ::-1])
+    return np.where(_summits(curve), curve - floor, 0)[:, first:last].max(axis=1)
 
 
 def _take(size, at):

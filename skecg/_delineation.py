@@ -12,7 +12,7 @@ WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_of
 _HALF_SPAN = 0.006
 # The QRS begins and ends where the activity falls to this share of the way from the quiet level
 # to the peak. The ST segment is never as quiet as the PQ segment.
-_ONSET_SHARE, _OFFSET_SHARE = 0.015, 0.025
+_SHARE = 0.025
 _HOLD = 0.020  # it has to stay there this long: a notch of the QRS is shorter
 # The quiet level is that of the 60 ms beyond, so that a sloping ST segment is no part of the QRS;
 # above this share of the peak it is a notch or a plateau, and the quietest PQ or ST counts.
@@ -37,13 +37,12 @@ _P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.022, 0.030
 # A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
 # The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
 _LATE = (0.020, 0.120, 0.240)
-_T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.440, 0.55, 0.010
+_T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.500, 0.55, 0.010
 # How far apart the lobes of one wave may be, how far a corner is looked for from the steepest
 # point, and where that is looked for.
 _P = (0.080, 0.060, 0.080)
 _T = (0.140, 0.100, 0.200)
 _NEARER, _LOBE = 0.4, 0.33
-_SPIKE, _SPIKE_LEAST = (0.006, 0.008), 0.04
 
 _CHUNK = 64  # beats worked on at a time, so that they stay in the processor's cache
 
@@ -133,7 +132,7 @@ def t_window(beats, r_index, sampling_rate, offset):
 
 def _some_bounds(beats, r, rate):
     leads, n_leads = _usable(beats)
-    steps = _activity(leads, n_leads, rate, _bridge_spikes(leads, r, rate))
+    steps = _activity(leads, n_leads, rate)
     qrs_on, qrs_off, steep, peak = _qrs(steps, r, rate)
     rr = _neighbours(steps, steep, peak, r, rate)
     size = _magnitude(leads, n_leads, qrs_on, rate)
@@ -153,36 +152,8 @@ def _usable(beats):
     return leads, np.maximum(usable.sum(axis=0), 1)[:, None]
 
 
-def _bridge_spikes(leads, r, rate):
-    """Draw lines across pacing spikes before R, up and down in 12 ms and flat around; say where."""
-    k, reach = (max(1, round(s * rate)) for s in _SPIKE)
-    n = r - 4 * k
-    size, back = (np.zeros((leads.shape[1], n), dtype=np.float32) for _ in range(2))
-    size = np.zeros((leads.shape[1], n + 3 * k), dtype=np.float32)
-    for lead in leads:
-        step = lead[:, k : r] - lead[:, : r - k]
-        back += step[:, k : n + k] * step[:, 2 * k : n + 2 * k]
-        step *= step
-        size += step
-    up, down = size[:, k : n + k], size[:, 2 * k : n + 2 * k]
-    around = np.maximum(size[:, :n], size[:, 3 * k :])
-    spikes = np.minimum(up, down) > np.maximum(_SPIKE_LEAST, 9 * around)
-    spikes &= back < -0.7 * np.sqrt(up * down)
-    time = np.arange(leads.shape[2])
-    bridged = np.zeros(leads.shape[1:], dtype=bool)
-    for i in np.flatnonzero(spikes.any(axis=1)):
-        at = np.flatnonzero(spikes[i]) + 2 * k
-        bridged[i] = cut = (np.abs(time[:, None] - at) <= reach).any(axis=1)
-        for lead in leads[:, i]:
-            lead[cut] = np.interp(time[cut], time[~cut], lead[~cut])
-    return bridged
-
-
-def _activity(leads, n_leads, rate, bridged=None):
-    """Return the RMS over leads of the difference across 12 ms less the noise's share, in mV.
-
-    Zero where spikes are bridged: the QRS of a paced beat begins after the spike.
-    """
+def _activity(leads, n_leads, rate):
+    """Return the RMS over leads of the difference across 12 ms less the noise's share, in mV."""
     half = max(1, round(_HALF_SPAN * rate))
     power = np.zeros((leads.shape[1], leads.shape[2] - 2 * half), dtype=np.float32)
     for lead in leads:
@@ -194,8 +165,6 @@ def _activity(leads, n_leads, rate, bridged=None):
     quiet = uniform_filter1d(power, width)[:, width // 2 : -(width // 2)].min(axis=1, keepdims=True)
     power -= _NOISE_FACTOR * quiet
     steps = np.sqrt(np.maximum(power, 0))
-    if bridged is not None:
-        steps[bridged[:, half:-half]] = 0
     return np.pad(steps, ((0, 0), (half, half)), mode="edge")
 
 
@@ -209,10 +178,10 @@ def _qrs(steps, r, rate):
     end = core.stop - 1 - steep[:, ::-1].argmax(axis=1)
     # Column i: the largest activity of the `hold` samples that end before sample first + i ...
     before = _sliding_max(steps[:, first - hold : core.stop], hold)
-    onset = first + 1 + _last_quiet(before, begin - first, peak, _ONSET_SHARE, near)
+    onset = first + 1 + _last_quiet(before, begin - first, peak, _SHARE, near)
     # ... and of those that follow sample stop - i.
     after = _sliding_max(steps[:, core.start + 1 : stop + 1 + hold], hold)[:, ::-1]
-    offset = stop - 1 - _last_quiet(after, stop - end, peak, _OFFSET_SHARE, near)
+    offset = stop - 1 - _last_quiet(after, stop - end, peak, _SHARE, near)
     return onset, offset, (begin, end), peak
 
 
@@ -398,8 +367,11 @@ def _corner(curve, peak, room, reach, flank):
     fall = np.zeros_like(curve)
     fall[:, 1:-1] = curve[:, :-2] - curve[:, 2:]
     time = np.arange(curve.shape[1])
-    near = (time >= peak[:, None]) & (time < np.minimum(peak + flank, room - 1)[:, None])
-    m = np.where(near, fall, -np.inf).argmax(axis=1)[:, None]
+    after = time >= peak[:, None]
+    # What falls after a rise is the flank of another wave.
+    flank_ = after & (curve <= _running_min(np.where(after, curve, np.inf)))
+    flank_ &= time < np.minimum(peak + flank, room - 1)[:, None]
+    m = np.where(flank_, fall, -np.inf).argmax(axis=1)[:, None]
     end = np.minimum(m + reach, room[:, None] - 1)
     top = np.take_along_axis(curve, m, axis=1)
     area = np.where((time >= m) & (time <= end), (top - curve) * (2 * end - time - m), -np.inf)

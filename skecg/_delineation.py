@@ -1,7 +1,7 @@
 """Wave boundaries of median beats, found on all leads together."""
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
 
@@ -33,7 +33,9 @@ _MARGIN = 0.020  # that the next QRS may begin earlier in its beat than this one
 
 # --- P and T
 
-_SMOOTH = 0.010  # a running mean of that length, twice
+# A running mean over so much on either side, which moves a sharp corner by that much outwards and
+# a gentle one hardly at all; how much is taken back.
+_SMOOTH, _ROUNDED = 0.008, 0.006
 _PQ = 0.016  # before the QRS's onset: the zero level
 _P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.020, 0.030
 # A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
@@ -176,12 +178,13 @@ def _qrs(steps, r, rate):
     steep = steps[:, core] >= _STEEP * peak
     begin = core.start + steep.argmax(axis=1)
     end = core.stop - 1 - steep[:, ::-1].argmax(axis=1)
+    ahead = maximum_filter1d(steps, hold, origin=-(hold // 2))  # of `hold` samples from here on
     # Column i: the largest activity of the `hold` samples that end before sample first + i ...
-    before = _sliding_max(steps[:, first - hold : core.stop], hold)
-    onset = first + 1 + _last_quiet(before, begin - first, peak, _SHARE, near)
+    before = ahead[:, first - hold : core.stop - hold + 1]
+    onset = first + 1 + _last_quiet(before, begin - first, peak, near)
     # ... and of those that follow sample stop - i.
-    after = _sliding_max(steps[:, core.start + 1 : stop + 1 + hold], hold)[:, ::-1]
-    offset = stop - 1 - _last_quiet(after, stop - end, peak, _SHARE, near)
+    after = ahead[:, core.start + 1 : stop + 2][:, ::-1]
+    offset = stop - 1 - _last_quiet(after, stop - end, peak, near)
     return onset, offset, peak[:, 0]
 
 
@@ -190,18 +193,13 @@ def _around(r, rate, seconds):
     return r - before, r + after
 
 
-def _sliding_max(steps, width):
-    return np.lib.stride_tricks.sliding_window_view(steps, width, axis=1).max(axis=-1)
-
-
-def _last_quiet(windows, last, peak, share, near):
+def _last_quiet(windows, last, peak, near):
     """Return the last column, up to `last`, that is about as quiet as the `near` before it."""
     usable = np.where(np.arange(windows.shape[1]) <= last[:, None], windows, np.inf)
-    padded = np.pad(usable, ((0, 0), (near, 0)), constant_values=np.inf)
-    local = -_sliding_max(-padded, near + 1)
+    local = minimum_filter1d(usable, near + 1, mode="nearest", origin=near // 2)
     # The quietest column of all passes as well: there is always one to return.
     level = np.maximum(usable.min(axis=1, keepdims=True), np.minimum(local, _QUIET * peak))
-    quiet = usable <= level + share * (peak - level)
+    quiet = usable <= level + _SHARE * (peak - level)
     return windows.shape[1] - 1 - quiet[:, ::-1].argmax(axis=1)
 
 
@@ -226,11 +224,11 @@ def _neighbours(leads, r, rate):
 
 def _magnitude(leads, n_leads, qrs_on, rate):
     """Return the RMS over leads of the smoothed distance from the PQ level, in mV."""
-    width = max(1, round(_SMOOTH * rate))
+    width = 1 + 2 * round(_SMOOTH * rate)
     at = qrs_on[:, None] - np.arange(1, 1 + round(_PQ * rate))
     power = np.zeros(leads.shape[1:], dtype=np.float32)
     for lead in leads:
-        smooth = uniform_filter1d(uniform_filter1d(lead, width), width)
+        smooth = uniform_filter1d(lead, width)
         smooth -= np.take_along_axis(lead, at, axis=1).mean(axis=1, keepdims=True)
         smooth *= smooth
         power += smooth
@@ -336,10 +334,8 @@ def _wave(curve, last, room, parameters, rate):
     nearest, farthest = lobe.argmax(axis=1), n - 1 - lobe[:, ::-1].argmax(axis=1)
     far = _corner(curve, farthest, room, reach, flank)
     near = n - 1 - _corner(curve[:, ::-1], n - 1 - nearest, np.full_like(room, n), reach, flank)
-    # The running means round a sharp corner by their length to either side, and move a gentle one
-    # hardly at all: half the length is taken back.
-    rounding = round(_SMOOTH / 2 * rate)
-    far, near = np.maximum(far - rounding, peak), np.minimum(near + rounding, peak)
+    rounded = round(_ROUNDED * rate)
+    far, near = np.maximum(far - rounded, peak), np.minimum(near + rounded, peak)
     return [near.astype(float), peak.astype(float), far.astype(float), height]
 
 
@@ -371,16 +367,15 @@ def _corner(curve, peak, room, reach, flank):
     """Return where the flank that falls after `peak` ends: the corner of the largest trapezium.
 
     From the steepest point m of the flank, the sample i that maximises the area of the trapezium
-    with corners m, i and the end r of what is looked at [1]_.
+    with corners m, i and the end of what is looked at (Vazquez-Seisdedos et al. 2011).
     """
+    time = np.arange(curve.shape[1])
     fall = np.zeros_like(curve)
     fall[:, 1:-1] = curve[:, :-2] - curve[:, 2:]
-    time = np.arange(curve.shape[1])
-    after = time >= peak[:, None]
+    after = np.where(time >= peak[:, None], curve, np.inf)
     # What falls after a rise is the flank of another wave.
-    flank_ = after & (curve <= _running_min(np.where(after, curve, np.inf)))
-    flank_ &= time < np.minimum(peak + flank, room - 1)[:, None]
-    m = np.where(flank_, fall, -np.inf).argmax(axis=1)[:, None]
+    falling = (after <= _running_min(after)) & (time < np.minimum(peak + flank, room - 1)[:, None])
+    m = np.where(falling & (time >= peak[:, None]), fall, -np.inf).argmax(axis=1)[:, None]
     end = np.minimum(m + reach, room[:, None] - 1)
     top = np.take_along_axis(curve, m, axis=1)
     area = np.where((time >= m) & (time <= end), (top - curve) * (2 * end - time - m), -np.inf)

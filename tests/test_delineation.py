@@ -140,6 +140,10 @@ def test_boundaries_do_not_depend_on_the_sampling_rate(rate):
             {"p_on": -220, "p_off": -90},
         ),
         "T and U": ((P, QRS, T_WAVE, half_sine(390, 510, 0.05)), {"t_on": 170, "t_off": 350}),
+        "T and the next P": (
+            (P, QRS, half_sine(120, 290, 0.3), half_sine(330, 430, 0.2)),
+            {"t_on": 120, "t_peak": 205, "t_off": 290},
+        ),
         "T late": ((P, QRS, half_sine(300, 520, 0.3)), {"t_on": 300, "t_peak": 410, "t_off": 520}),
         "ST elevated": (
             (P, QRS, np.interp(T, [40, 50, 250, 350], [0, 0.3, 0.3, 0]), T_WAVE),
@@ -222,8 +226,9 @@ def test_rows_without_a_beat_are_nan_and_leave_others_alone(noisy, value):
     pd.testing.assert_frame_equal(found.drop(index=3), delineate(noisy).drop(index=3))
 
 
-def test_a_boundary_beyond_the_end_of_the_beat_is_nan():
-    found = bounds(leads(P, QRS, half_sine(500, 700, 0.3)))
+def test_an_end_beyond_the_end_of_the_beat_is_nan():
+    found = bounds(leads(P, QRS, half_sine(220, 620, 0.3)))
+    assert found["t_peak"] == pytest.approx(420, abs=6)
     assert np.isnan(found["t_off"])
 
 

@@ -38,8 +38,9 @@ _MARGIN = 0.020  # that the next QRS may begin earlier in its beat than this one
 _SMOOTH, _ROUNDED = 0.008, 0.006
 _PQ = 0.016  # before the QRS's onset: the zero level
 _CUT = 0.020  # a wave that ends so near to the end of the beat is cut off by it
-# Of a P wave: how far before the QRS its peak is looked for, its least height and duration.
-_P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.020, 0.030
+# Of a P wave: how far before the QRS its peak is looked for, its least height, how long
+# it rises and falls at least.
+_P_LAST, _P_LEAST, _P_FLANK = 0.230, 0.020, 0.014
 # A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
 # The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
 _LATE = (0.020, 0.120, 0.240)
@@ -273,7 +274,7 @@ def _p_wave(size, r, qrs_on, t_off, rr, rate):
     t_end = np.where(np.isnan(t_off), r, t_off) - np.where(np.isfinite(rr[0]), rr[0], rr[1])
     last = np.clip(qrs_on - t_end, 0, last).astype(int)
     off, peak, on, height = _wave(curve, last, room, _P, rate)
-    exists = (height >= _P_LEAST) & (off - on <= -_P_SHORTEST * rate)
+    exists = (height >= _P_LEAST) & (np.minimum(on - peak, peak - off) >= _P_FLANK * rate)
     exists &= ~(np.isinf(np.minimum(*rr)) & (_late_wave(size, t_off, rate) >= height))
     on = np.where(qrs_on - 1 - on >= round(_CUT * rate), on, np.nan)
     return [np.where(exists, qrs_on - 1 - i, np.nan) for i in (on, peak, off)]

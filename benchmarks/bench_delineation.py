@@ -197,12 +197,12 @@ def waves_found(found, reference):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--ludb", default="../shared/data/ludb", help="a copy of LUDB")
-    parser.add_argument("--quick", action="store_true", help="10 records, 2 noises a width")
+    parser.add_argument("--quick", action="store_true", help="10 records, one beat a width")
     options = parser.parse_args()
     beats, rates, reference = ludb_beats(options.ludb, 10 if options.quick else 100)
     sets = {f"LUDB, {len(beats)} records": (beats, rates, reference)}
     for name, noise in NOISES.items():
-        known, truth = known_beats(noise, 2 if options.quick else 10)
+        known, truth = known_beats(noise, 1 if options.quick else 3)
         sets[f"known beats, {name}"] = (known, np.full(len(known), 50.0), truth)
     methods = {"skecg": lambda beats, rates: delineate(beats), "NeuroKit2": neurokit}
     for title, (beats, rates, reference) in sets.items():

@@ -178,7 +178,7 @@ def baseline(clean, peaks, alike, usable):
     """
     n_times = clean.shape[-1]
     first = peaks - _DIASTOLE
-    length = np.diff(first, append=n_times)
+    length = np.append(first[1:], n_times) - first
     if len(peaks) > 1:  # after the last beat, no more than the usual distance is its own
         length[-1] = min(length[-1], np.sort(length[:-1])[(len(peaks) - 1) // 2])
     n_bins = np.minimum(length, _LONGEST) // _BIN
@@ -187,7 +187,8 @@ def baseline(clean, peaks, alike, usable):
     own = (number < n_bins[:, None]) & alike[:, None] & (start >= 0) & (start + _BIN < n_times)
     own[:, _QRS_BINS[0] : _QRS_BINS[1]] = False  # it changes with breathing, and not as a level
     start = np.clip(start, 0, n_times - _BIN - 1)
-    level = np.add.reduceat(clean, np.stack([start, start + _BIN], axis=-1).ravel(), axis=-1)
+    ends = (start[..., None] + np.array([0, _BIN])).ravel()
+    level = np.add.reduceat(clean, ends, axis=-1)
     level = level[:, ::2].T.reshape(*start.shape, len(clean)) / _BIN
     part = _splines(n_times)[start + _BIN // 2]
     size, rest = _fit(part, level, own)

@@ -250,15 +250,16 @@ class Measured(NamedTuple):
 
 def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    clean, holes, *leads = _prepare(signal, sampling_rate)
-    clean, spikes = remove_spikes(clean)
+    recording, holes, *leads = _prepare(signal, sampling_rate)
+    clean, spikes = remove_spikes(recording)
     # Of twelve leads, four follow from two others and would say nothing new.
     some = _INDEPENDENT if len(clean) == len(LEADS) else slice(None)
     band, mains = qrs_band(clean[some])
     peaks = find_qrs(band)
     if mains:
         for frequency in mains:
-            clean = clean - hum(clean, 4 * peaks + 2, frequency)
+            recording = recording - hum(clean, 4 * peaks + 2, frequency)
+        clean, spikes = remove_spikes(recording)  # the hum may have looked like some
         band, _ = qrs_band(clean[some])
         peaks = find_qrs(band)
     if not len(peaks):

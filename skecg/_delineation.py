@@ -40,7 +40,7 @@ _PQ = 0.016  # before the QRS's onset: the zero level
 _CUT = 0.020  # a wave that ends so near to the end of the beat is cut off by it
 # Of a P wave: how far before the QRS its peak is looked for, its least height, how long
 # it rises and falls at least.
-_P_LAST, _P_LEAST, _P_FLANK = 0.220, 0.020, 0.010
+_P_LAST, _P_LEAST, _P_FLANK = 0.220, 0.020, 0.016
 # A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
 # The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
 _LATE = (0.020, 0.120, 0.240)

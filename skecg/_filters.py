@@ -101,12 +101,12 @@ def remove_spikes(signal):
     """
     step = signal[:, 3:] - signal[:, :-3]
     size = np.einsum("lt,lt->t", step, step)
-    up, down = size[6:-9], size[9:-6]
-    around = np.maximum(np.maximum(size[:-15], size[3:-12]), np.maximum(size[12:-3], size[15:]))
+    up, down = size[3:-6], size[6:-3]
+    around = np.maximum(size[:-9], size[9:])
     spike = np.flatnonzero(np.minimum(up, down) > np.maximum(0.04, 9 * around))
     if len(spike):
-        back = np.einsum("lt,lt->t", step[:, spike + 6], step[:, spike + 9])
-        spike = spike[back < -0.7 * np.sqrt(up[spike] * down[spike])] + 9
+        back = np.einsum("lt,lt->t", step[:, spike + 3], step[:, spike + 6])
+        spike = spike[back < -0.7 * np.sqrt(up[spike] * down[spike])] + 6
     if not len(spike):
         return signal, spike
     t = np.arange(signal.shape[-1])

@@ -1,0 +1,226 @@
+"""Filters for raw recordings that leave the beats as they are: arrays in, arrays out."""
+
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from scipy import fft
+from scipy.interpolate import BSpline
+from scipy.signal import resample_poly
+
+SAMPLING_RATE = 500  # Hz, of everything below but what `resample` takes
+
+_PAD = 250  # samples of mirror image at both ends of a recording while it is filtered
+
+# The baseline: a cubic spline with a knot every 0.4 s follows breathing (to 0.5 Hz) within 1 %.
+_KNOTS = 200  # samples
+_BIN = 10  # samples averaged before the spline is fitted
+_DIASTOLE = 125  # samples before R where a beat begins: 250 ms, before its P wave
+_AROUND_QRS = 60  # samples before and after R in which no hum is measured
+_QRS_BINS = (9, 18)  # bins of a beat, from there, that hold the QRS: -70 to +110 ms
+_LONGEST = 1000  # samples that a beat can last
+# Weight of the spline's second differences, in uncorrelated bins: next to nothing against a
+# wander that the beats can tell from themselves, decisive against one in step with them.
+_SMOOTH = 0.02
+
+
+def resample(signal, sampling_rate):
+    """Resample along time to 500 Hz."""
+    ratio = Fraction(SAMPLING_RATE / sampling_rate).limit_denominator(1000)
+    if ratio == 1:
+        return signal
+    return resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+
+
+def qrs_band(signal):
+    """Return what a recording holds from 8 to 40 Hz, at 250 Hz, and the mains it may have.
+
+    In that band QRS complexes stand out; it is second-order Butterworth, both ways. Mains are the
+    frequencies, of 50 and 60 Hz, at which a line stands out of the spectrum: hum, or a harmonic
+    of a very regular heart rate.
+    """
+    n_times = signal.shape[-1]
+    n_fft = 2 * fft.next_fast_len(n_times // 2 + _PAD + 1, real=True)
+    spectrum = fft.rfft(_extend(signal, _PAD, n_fft - n_times - _PAD))
+    mains = [f for f in (50, 60) if _line(spectrum, f * n_fft / SAMPLING_RATE)]
+    half = spectrum[:, : n_fft // 4 + 1] * _gain(n_fft)
+    return fft.irfft(half, n_fft // 2)[:, _PAD // 2 : (_PAD + n_times) // 2], mains
+
+
+@lru_cache(maxsize=8)
+def _gain(n_fft):
+    f = fft.rfftfreq(n_fft, 1 / SAMPLING_RATE)[: n_fft // 4 + 1]
+    return (0.5 * f**4 / (f**4 + 8**4) / (1 + (f / 40) ** 4)).astype(np.float32)
+
+
+def low_pass(signal):
+    """Return a signal below 150 Hz (-3 dB), without phase shift."""
+    n_times = signal.shape[-1]
+    n_fft = fft.next_fast_len(n_times + 100, real=True)
+    spectrum = fft.rfft(_extend(signal, 50, n_fft - n_times - 50))
+    spectrum *= 1 / np.sqrt(1 + (fft.rfftfreq(n_fft, 1 / SAMPLING_RATE) / 150) ** 8)
+    return fft.irfft(spectrum, n_fft)[:, 50 : 50 + n_times].astype(signal.dtype)
+
+
+def _extend(signal, before, after):
+    # Odd mirror images at both ends: np.pad's mode="reflect", reflect_type="odd", but quick.
+    n_leads, n_times = signal.shape
+    longer = np.empty((n_leads, before + n_times + after), dtype=signal.dtype)
+    longer[:, before : before + n_times] = signal
+    longer[:, :before] = 2 * signal[:, :1] - signal[:, before:0:-1]
+    longer[:, before + n_times :] = 2 * signal[:, -1:] - signal[:, -2 : -after - 2 : -1]
+    return longer
+
+
+def _line(spectrum, at):
+    near = at / 50  # bins in 1 Hz, about
+    around = spectrum[:, int(at - 4 * near) : int(at + 4 * near)]
+    power = np.einsum("lf,lf->f", around, around.conj()).real
+    middle = len(power) // 2
+    width = int(np.ceil(0.4 * near))
+    line = power[middle - width : middle + width + 1].max()
+    # 2.5 uV over the whole recording, in the mean over leads.
+    least = len(spectrum) * (0.0025 * spectrum.shape[-1]) ** 2
+    return line > max(25 * np.median(power), least)
+
+
+def remove_spikes(signal):
+    """Return the recording with its pacing spikes cut out and bridged, and where they were.
+
+    A spike goes up and down again within 12 ms and is flat around.
+    """
+    step = signal[:, 3:] - signal[:, :-3]
+    size = np.einsum("lt,lt->t", step, step)
+    up, down = size[3:-6], size[6:-3]
+    around = np.maximum(size[:-9], size[9:])
+    spike = np.flatnonzero(np.minimum(up, down) > np.maximum(0.04, 9 * around))
+    if len(spike):
+        back = np.einsum("lt,lt->t", step[:, spike + 3], step[:, spike + 6])
+        spike = spike[back < -0.7 * np.sqrt(up[spike] * down[spike])] + 6
+    if not len(spike):
+        return signal, spike
+    t = np.arange(signal.shape[-1])
+    cut = np.isin(t, np.add.outer(spike, np.arange(-4, 5)))
+    return bridge(signal, np.broadcast_to(cut, signal.shape)), spike
+
+
+def bridge(signal, cut):
+    """Return a copy with straight lines, lead by lead, where `cut` is true."""
+    t = np.arange(signal.shape[-1])
+    bridged = signal.copy()
+    for lead, out in zip(bridged, cut, strict=True):
+        if out.any() and not out.all():
+            lead[out] = np.interp(t[out], t[~out], lead[~out])
+    return bridged
+
+
+def hum(clean, peaks, mains):
+    """Return the hum of a recording at a frequency in Hz.
+
+    Measured between the QRS complexes only, where a beat has nothing at 50 or 60 Hz, and
+    followed through slow changes of size and phase.
+    """
+    n_times = clean.shape[-1]
+    turn = np.exp(-2j * np.pi * mains / SAMPLING_RATE * np.arange(n_times)).astype(np.complex64)
+    # A sample less the mean of those about half a period off: no slope, and twice the hum.
+    steep = clean[:, 5:-5] - 0.5 * (clean[:, 10:] + clean[:, :-10])
+    gain = 1 - np.cos(2 * np.pi * mains / SAMPLING_RATE * 5)
+    whole = {50: 10, 60: 25}[mains]  # samples in one, in three periods
+    n_bins = steep.shape[-1] // whole
+    size = (steep * turn[5:-5])[:, : n_bins * whole].reshape(len(clean), n_bins, whole).mean(axis=-1)
+    at = whole * np.arange(n_bins) + whole // 2 + 5
+    rest = np.abs(at[:, None] - peaks).min(axis=1) > _AROUND_QRS
+    if rest.mean() < 0.2:
+        return np.zeros_like(clean)
+    splines = _splines(n_times)
+    part = splines[at[rest]]
+    normal = part.T @ part + 1e-3 * np.eye(part.shape[1])
+    size = np.linalg.solve(normal, part.T @ size[:, rest].T) * (2 / gain)
+    return ((splines @ size.astype(np.complex64)) * turn.conj()[:, None]).real.T
+
+
+def baseline(clean, peaks, alike, usable):
+    """Return the smoothest curve that, taken off a recording, leaves beats that are the same.
+
+    Beats of one kind are the sum of a beat and of what moves the baseline. The beat is what is
+    the same at the same distance from R; a cubic spline takes the rest, fitted by least squares
+    to each bin's difference from the mean of its bin over the beats. So nothing that is in step
+    with the beats, ST above all, is taken for baseline, however slow it is, and no filter bends
+    it; and a wander out of step with the beats goes, even where a knot a beat could not follow it.
+
+    Parameters
+    ----------
+    clean : ndarray of shape (n_leads, n_times)
+        A recording at 500 Hz.
+    peaks : ndarray of int
+        R of every beat.
+    alike : ndarray of bool
+        Which of them are of one kind.
+    usable : ndarray of bool, shape (n_leads, n_times), or None
+        Where the recording can be trusted; None means everywhere.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_times)
+    """
+    n_times = clean.shape[-1]
+    first = peaks - _DIASTOLE
+    last = np.append(first[1:], n_times)
+    if len(peaks) > 1:  # after the last beat, no more than the usual distance is its own
+        last[-1] = min(n_times, first[-1] + int(np.median(np.diff(peaks))))
+    n_bins = np.minimum((last - first) // _BIN, _LONGEST // _BIN)
+    number = np.arange(n_bins.max())
+    start = first[:, None] + _BIN * number
+    own = (number < n_bins[:, None]) & alike[:, None] & (start >= 0) & (start + _BIN < n_times)
+    own[:, _QRS_BINS[0] : _QRS_BINS[1]] = False  # it changes with breathing, and not as a level
+    beat, phase = np.nonzero(own)
+    start = start[own]
+    splines = _splines(n_times)
+    ends = np.stack([start, start + _BIN], axis=1).ravel()
+    value = np.add.reduceat(clean, ends, axis=-1)[:, ::2].T / _BIN
+    part = splines[start + _BIN // 2]
+    size, rest = _fit(part, value, phase)
+    # An artefact must not move the baseline of the other beats: once more without it.
+    error = np.sqrt(_mean_by(rest**2, beat, len(peaks))[alike])
+    limit = 3 * np.median(error, axis=0) + 0.03  # mV
+    trusted = np.ones(value.shape, dtype=bool)
+    worse = np.zeros((len(peaks), len(clean)), dtype=bool)
+    worse[alike] = error > limit
+    trusted &= ~worse[beat]
+    if usable is not None:
+        trusted &= usable[:, start[:, None] + np.arange(_BIN)].all(axis=-1).T
+    for lead in np.flatnonzero(~trusted.all(axis=0)):
+        keep = trusted[:, lead]
+        size[:, lead] = _fit(part[keep], value[keep, lead : lead + 1], phase[keep])[0][:, 0]
+    return (splines @ size.astype(np.float32)).T
+
+
+def _fit(part, value, phase):
+    # Least squares of the splines, each bin less the mean of those of the same phase.
+    both = np.hstack([part, value])
+    both -= _mean_by(both, phase, phase.max(initial=0) + 1)[phase]
+    part, value = both[:, : part.shape[1]], both[:, part.shape[1] :]
+    normal = part.T @ part + _penalty(part.shape[1])
+    size = np.linalg.solve(normal, part.T @ value)
+    return size, value - part @ size
+
+
+def _mean_by(values, group, n_groups):
+    member = (group == np.arange(n_groups)[:, None]).astype(np.float32)
+    return member @ values / np.maximum(member.sum(axis=1), 1)[:, None]
+
+
+@lru_cache(maxsize=8)
+def _penalty(n_splines):
+    bend = np.diff(np.eye(n_splines), n=min(2, n_splines - 1), axis=0)
+    return _SMOOTH * bend.T @ bend + 1e-4 * np.eye(n_splines)
+
+
+@lru_cache(maxsize=8)
+def _splines(n_times):
+    # (n_times, n_splines): cubic B-splines on equal knots over the whole recording.
+    n_knots = max(2, round(n_times / _KNOTS)) + 1
+    step = (n_times - 1) / (n_knots - 1)
+    knots = step * np.arange(-3, n_knots + 3)
+    basis = BSpline.design_matrix(np.arange(n_times, dtype=float), knots, 3, extrapolate=True)
+    return basis.toarray().astype(np.float32)

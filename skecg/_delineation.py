@@ -5,157 +5,47 @@ from scipy.ndimage import uniform_filter1d
 
 WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
 
-# Half the span of the derivative's difference: 2 x 8 ms averages mains and muscle noise away
-# and is still shorter than the narrowest deflection of a QRS.
-_HALF_SPAN = 0.008
+# --- QRS. All times are in s, all voltages in mV.
+
+# Half the span of the derivative's difference: 2 x 6 ms is shorter than the narrowest deflection
+# of a QRS, so that a sharp corner is seen 4 ms early.
+_HALF_SPAN = 0.006
 # The QRS begins and ends where the activity falls to this share of the way from the quiet level
-# to the peak. The spread about the cardiologists' marks of LUDB (Kalyakulina et al. 2020, IEEE
-# Access 8:186181) hardly changes from 0.02 to 0.05; with these two, the median duration in normal
-# adults is the published one (men 92, women 86 ms, ELSA-Brasil).
-_ONSET_SHARE, _OFFSET_SHARE = 0.025, 0.04
+# to the peak. The ST segment is never as quiet as the PQ segment.
+_ONSET_SHARE, _OFFSET_SHARE = 0.015, 0.025
 _HOLD = 0.020  # it has to stay there this long: a notch of the QRS is shorter
 # The quiet level is that of the 60 ms beyond, so that a sloping ST segment is no part of the QRS;
 # above this share of the peak it is a notch or a plateau, and the quietest PQ or ST counts.
 _NEAR, _QUIET = 0.060, 0.05
-_SEARCH = (0.160, 0.200)  # s before and after R: a QRS of a left bundle branch block fits in
-_CORE = (0.100, 0.120)  # s before and after R in which the steepest slope is looked for
-# End of the T window after R: QT is below 452 ms in 98 % of adults (Mason et al. 2007,
-# J Electrocardiol 40:228), counted from an onset about 40 ms before R, and a margin.
-_T_END = 0.440
-_NEXT_SHARE = 0.5  # of the peak activity: no T wave is that steep, the next QRS is
-_NEXT_MARGIN = 0.050  # s from the next QRS's onset to that point, and a little more
+# Noise is the power of the quietest 40 ms of the beat. White noise exceeds three times its mean
+# power over twelve leads in less than 1 of 1000 samples.
+_NOISE_TIME, _NOISE_FACTOR = 0.040, 3
+_SEARCH = (0.160, 0.200)  # before and after R: a QRS of a left bundle branch block fits in
+_CORE = (0.100, 0.120)  # before and after R in which the steepest slope is looked for
 
-_SMOOTH = 0.010  # s: a running mean of that length, twice, before P and T are looked at
-_PQ = 0.016  # s before the QRS's onset: the zero level
-_P_SEARCH, _P_REACH, _P_FLANK = 0.280, 0.060, 0.080
-_P_LEAST = 0.017  # mV
-_ST = 0.060  # s after J: a T wave's peak does not come earlier
-_T_SEARCH, _T_REACH, _T_FLANK = 0.440, 0.100, 0.200
-_T_LEAST = 0.010  # mV
+# --- neighbouring beats
+
+_STEEP = 0.5  # of the peak activity: no T wave is that steep, another QRS is
+_NEXT_FROM = 0.270  # from R: no heart beats faster than 220 a minute
+_MARGIN = 0.020  # that the next QRS may begin earlier in its beat than this one
+
+# --- P and T
+
+_SMOOTH = 0.010  # a running mean of that length, twice
+_PQ = 0.016  # before the QRS's onset: the zero level
+_P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.022, 0.030
+# A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
+# The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
+_LATE = (0.020, 0.120, 0.240)
+_T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.440, 0.55, 0.010
+# How far apart the lobes of one wave may be, how far a corner is looked for from the steepest
+# point, and where that is looked for.
+_P = (0.080, 0.060, 0.080)
+_T = (0.140, 0.100, 0.200)
+_NEARER, _LOBE = 0.4, 0.33
+_SPIKE, _SPIKE_LEAST = (0.006, 0.008), 0.04
+
 _CHUNK = 64  # beats worked on at a time, so that they stay in the processor's cache
-
-
-def activity(beats, sampling_rate):
-    """Return the size of the slope over all leads, blind to polarity.
-
-    Parameters
-    ----------
-    beats : ndarray of shape (n_samples, n_leads, n_times)
-        Median beats in mV.
-    sampling_rate : float
-        Samples a second.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_times)
-        Root mean square over the leads of the difference across 16 ms, in mV. The first and
-        last 8 ms repeat their neighbours.
-    """
-    half = max(1, round(_HALF_SPAN * sampling_rate))
-    slope = beats[:, :, 2 * half :] - beats[:, :, : -2 * half]
-    slope *= slope
-    # Added lead by lead: the order of summation must not depend on the array's layout.
-    total = slope[:, 0].copy()
-    for lead in range(1, slope.shape[1]):
-        total += slope[:, lead]
-    return np.pad(np.sqrt(total / slope.shape[1]), ((0, 0), (half, half)), mode="edge")
-
-
-def qrs_bounds(beats, r_index, sampling_rate):
-    """Find the global onset and offset of the QRS, all leads together.
-
-    From the steep core of the QRS outwards, the first sample beyond which the :func:`activity`
-    stays for 20 ms within 2.5 % (onset) or 4 % (offset) of the way from the quiet level of the
-    next 60 ms to the peak.
-
-    Parameters
-    ----------
-    beats : ndarray of shape (n_samples, n_leads, n_times)
-        Median beats in mV, with at least 200 ms before and 300 ms after R.
-    r_index : int
-        The sample of R.
-    sampling_rate : float
-        Samples a second.
-
-    Returns
-    -------
-    onset, offset : ndarray of int of shape (n_samples,)
-        First sample of the QRS and the J point. Both are `r_index` where no lead has any slope.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> beats = np.zeros((1, 1, 600))
-    >>> beats[0, 0, 280:321] = 1 - np.abs(np.linspace(-1, 1, 41))  # 80 ms around R
-    >>> onset, offset = qrs_bounds(beats, 300, 500)
-    >>> int(onset[0]), int(offset[0])
-    (277, 323)
-    """
-    steps = activity(beats, sampling_rate)
-    hold, near = (max(1, round(s * sampling_rate)) for s in (_HOLD, _NEAR))
-    first, stop = _around(r_index, sampling_rate, _SEARCH)
-    core = slice(*_around(r_index, sampling_rate, _CORE))
-    peak = steps[:, core].max(axis=1, keepdims=True)
-    steep = steps[:, core] >= 0.5 * peak
-    begin = core.start + steep.argmax(axis=1)
-    end = core.stop - 1 - steep[:, ::-1].argmax(axis=1)
-
-    # Column i: the largest activity of the `hold` samples that end before sample first + i ...
-    before = _sliding_max(steps[:, first - hold : core.stop], hold)
-    onset = first + _last_quiet(before, begin - first, peak, _ONSET_SHARE, near)
-    # ... and of those that follow sample stop - i.
-    after = _sliding_max(steps[:, core.start + 1 : stop + 1 + hold], hold)[:, ::-1]
-    offset = stop - _last_quiet(after, stop - end, peak, _OFFSET_SHARE, near)
-    flat = peak[:, 0] <= 0
-    return np.where(flat, r_index, onset), np.where(flat, r_index, offset)
-
-
-def t_window(beats, r_index, sampling_rate, offset):
-    """Bound the part of the beat that can hold its T wave.
-
-    Parameters
-    ----------
-    beats, r_index, sampling_rate
-        As for :func:`qrs_bounds`.
-    offset : ndarray of int of shape (n_samples,)
-        The J point.
-
-    Returns
-    -------
-    start, stop : ndarray of int of shape (n_samples,)
-        From 80 ms after J to 440 ms after R, or to the next QRS if that comes before.
-    """
-    start = offset + round(0.080 * sampling_rate)
-    limit = r_index + round(_T_END * sampling_rate)
-    steps = activity(beats[:, :, : limit + 1], sampling_rate)
-    first, last = _around(r_index, sampling_rate, _CORE)
-    peak = steps[:, first:last].max(axis=1, keepdims=True)
-    steep = (steps > _NEXT_SHARE * peak) & (np.arange(steps.shape[1]) >= start[:, None])
-    following = steep.argmax(axis=1) - round(_NEXT_MARGIN * sampling_rate)
-    return start, np.where(steep.any(axis=1), np.maximum(following, start), limit)
-
-
-def _around(r_index, sampling_rate, seconds):
-    before, after = (round(s * sampling_rate) for s in seconds)
-    return r_index - before, r_index + after
-
-
-def _sliding_max(steps, width):
-    return np.lib.stride_tricks.sliding_window_view(steps, width, axis=1).max(axis=-1)
-
-
-def _last_quiet(windows, last, peak, share, near):
-    """Return the last column, up to `last`, that is about as quiet as the `near` before it."""
-    usable = np.where(np.arange(windows.shape[1]) <= last[:, None], windows, np.inf)
-    padded = np.pad(usable, ((0, 0), (near, 0)), constant_values=np.inf)
-    local = -_sliding_max(-padded, near + 1)
-    # The quietest column of all passes as well: there is always one to return.
-    level = np.maximum(usable.min(axis=1, keepdims=True), np.minimum(local, _QUIET * peak))
-    quiet = usable <= level + share * (peak - level)
-    return windows.shape[1] - 1 - quiet[:, ::-1].argmax(axis=1)
-
-
-# --- all waves
 
 
 def wave_bounds(beats, r_index, sampling_rate):
@@ -184,84 +74,333 @@ def wave_bounds(beats, r_index, sampling_rate):
     return bounds
 
 
-def _some_bounds(beats, r_index, rate):
-    beats = np.array(beats, dtype=np.float64, order="C")
-    usable = np.isfinite(beats).all(axis=2) & (beats != beats[:, :, :1]).any(axis=2)
-    beats[~usable] = 0
-    n_leads = np.maximum(usable.sum(axis=1), 1)
-    qrs_on, qrs_off = qrs_bounds(beats, r_index, rate)
-    size = _magnitude(beats, n_leads, qrs_on, rate)
-    p_wave = _p_wave(size, qrs_on, rate)
-    stop = t_window(beats, r_index, rate, qrs_off)[1]
-    t_wave = _t_wave(size, qrs_off, stop, rate)
-    found = dict(zip(WAVES, [*p_wave, qrs_on, qrs_off, *t_wave], strict=True))
-    seen = qrs_on < qrs_off
+def qrs_bounds(beats, r_index, sampling_rate):
+    """Find the global onset and offset of the QRS, all leads together.
+
+    From the steep core of the QRS outwards, the last sample before the activity (see
+    `_activity`) stays for 20 ms within 1.5 % (onset) or 2.5 % (offset) of the way from the quiet
+    level of the next 60 ms to the peak.
+
+    Parameters
+    ----------
+    beats, r_index, sampling_rate
+        As for :func:`wave_bounds`.
+
+    Returns
+    -------
+    onset, offset : ndarray of int of shape (n_samples,)
+        First and last sample of the QRS. Both are `r_index` where no lead has any slope.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> beats = np.zeros((1, 1, 600))
+    >>> beats[0, 0, 280:321] = 1 - np.abs(np.linspace(-1, 1, 41))  # 80 ms around R
+    >>> onset, offset = qrs_bounds(beats, 300, 500)
+    >>> int(onset[0]), int(offset[0])
+    (279, 321)
+    """
+    leads, n_leads = _usable(beats)
+    onset, offset, _, peak = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)
+    flat = peak[:, 0] <= 0
+    return np.where(flat, r_index, onset), np.where(flat, r_index, offset)
+
+
+def t_window(beats, r_index, sampling_rate, offset):
+    """Bound the part of the beat that can hold its T wave.
+
+    Parameters
+    ----------
+    beats, r_index, sampling_rate
+        As for :func:`wave_bounds`.
+    offset : ndarray of int of shape (n_samples,)
+        The J point.
+
+    Returns
+    -------
+    start, stop : ndarray of int of shape (n_samples,)
+        From 80 ms after J to 440 ms after R, or to the next QRS if that comes before.
+    """
+    start = offset + round(0.080 * sampling_rate)
+    limit = r_index + round(_T_LAST * sampling_rate)
+    leads, n_leads = _usable(beats[:, :, : limit + 1])
+    steps = _activity(leads, n_leads, sampling_rate)
+    onset, _, steep, peak = _qrs(steps, r_index, sampling_rate)
+    following = onset + _neighbours(steps, steep, peak, r_index, sampling_rate)[1]
+    stop = np.minimum(following - round(_MARGIN * sampling_rate), limit)
+    return start, np.maximum(stop, start).astype(int)
+
+
+def _some_bounds(beats, r, rate):
+    leads, n_leads = _usable(beats)
+    steps = _activity(leads, n_leads, rate, _bridge_spikes(leads, r, rate))
+    qrs_on, qrs_off, steep, peak = _qrs(steps, r, rate)
+    rr = _neighbours(steps, steep, peak, r, rate)
+    size = _magnitude(leads, n_leads, qrs_on, rate)
+    t = _t_wave(size, r, qrs_on, qrs_off, rr, rate)
+    p = _p_wave(size, r, qrs_on, t[2], rr, rate)
+    found = dict(zip(WAVES, (*p, qrs_on, qrs_off, *t), strict=True))
+    seen = peak[:, 0] > 0
     return {name: np.where(seen, at, np.nan) for name, at in found.items()}
 
 
-def _magnitude(beats, n_leads, qrs_on, rate):
+def _usable(beats):
+    """Return a copy with the leads first, zero where flat or NaN, and how many are left."""
+    leads = np.array(beats.transpose(1, 0, 2), dtype=np.float32, order="C")
+    span = leads.max(axis=2) - leads.min(axis=2)
+    usable = (span > 0) & (span < np.inf)
+    leads[~usable] = 0
+    return leads, np.maximum(usable.sum(axis=0), 1)[:, None]
+
+
+def _bridge_spikes(leads, r, rate):
+    """Draw lines across pacing spikes before R, up and down in 12 ms and flat around; say where."""
+    k, reach = (max(1, round(s * rate)) for s in _SPIKE)
+    n = r - 4 * k
+    size, back = (np.zeros((leads.shape[1], n), dtype=np.float32) for _ in range(2))
+    size = np.zeros((leads.shape[1], n + 3 * k), dtype=np.float32)
+    for lead in leads:
+        step = lead[:, k : r] - lead[:, : r - k]
+        back += step[:, k : n + k] * step[:, 2 * k : n + 2 * k]
+        step *= step
+        size += step
+    up, down = size[:, k : n + k], size[:, 2 * k : n + 2 * k]
+    around = np.maximum(size[:, :n], size[:, 3 * k :])
+    spikes = np.minimum(up, down) > np.maximum(_SPIKE_LEAST, 9 * around)
+    spikes &= back < -0.7 * np.sqrt(up * down)
+    time = np.arange(leads.shape[2])
+    bridged = np.zeros(leads.shape[1:], dtype=bool)
+    for i in np.flatnonzero(spikes.any(axis=1)):
+        at = np.flatnonzero(spikes[i]) + 2 * k
+        bridged[i] = cut = (np.abs(time[:, None] - at) <= reach).any(axis=1)
+        for lead in leads[:, i]:
+            lead[cut] = np.interp(time[cut], time[~cut], lead[~cut])
+    return bridged
+
+
+def _activity(leads, n_leads, rate, bridged=None):
+    """Return the RMS over leads of the difference across 12 ms less the noise's share, in mV.
+
+    Zero where spikes are bridged: the QRS of a paced beat begins after the spike.
+    """
+    half = max(1, round(_HALF_SPAN * rate))
+    power = np.zeros((leads.shape[1], leads.shape[2] - 2 * half), dtype=np.float32)
+    for lead in leads:
+        step = lead[:, 2 * half :] - lead[:, : -2 * half]
+        step *= step
+        power += step
+    power /= n_leads
+    width = max(1, round(_NOISE_TIME * rate))
+    quiet = uniform_filter1d(power, width)[:, width // 2 : -(width // 2)].min(axis=1, keepdims=True)
+    power -= _NOISE_FACTOR * quiet
+    steps = np.sqrt(np.maximum(power, 0))
+    if bridged is not None:
+        steps[bridged[:, half:-half]] = 0
+    return np.pad(steps, ((0, 0), (half, half)), mode="edge")
+
+
+def _qrs(steps, r, rate):
+    hold, near = (max(1, round(s * rate)) for s in (_HOLD, _NEAR))
+    first, stop = _around(r, rate, _SEARCH)
+    core = slice(*_around(r, rate, _CORE))
+    peak = steps[:, core].max(axis=1, keepdims=True)
+    steep = steps[:, core] >= _STEEP * peak
+    begin = core.start + steep.argmax(axis=1)
+    end = core.stop - 1 - steep[:, ::-1].argmax(axis=1)
+    # Column i: the largest activity of the `hold` samples that end before sample first + i ...
+    before = _sliding_max(steps[:, first - hold : core.stop], hold)
+    onset = first + 1 + _last_quiet(before, begin - first, peak, _ONSET_SHARE, near)
+    # ... and of those that follow sample stop - i.
+    after = _sliding_max(steps[:, core.start + 1 : stop + 1 + hold], hold)[:, ::-1]
+    offset = stop - 1 - _last_quiet(after, stop - end, peak, _OFFSET_SHARE, near)
+    return onset, offset, (begin, end), peak
+
+
+def _around(r, rate, seconds):
+    before, after = (round(s * rate) for s in seconds)
+    return r - before, r + after
+
+
+def _sliding_max(steps, width):
+    return np.lib.stride_tricks.sliding_window_view(steps, width, axis=1).max(axis=-1)
+
+
+def _last_quiet(windows, last, peak, share, near):
+    """Return the last column, up to `last`, that is about as quiet as the `near` before it."""
+    usable = np.where(np.arange(windows.shape[1]) <= last[:, None], windows, np.inf)
+    padded = np.pad(usable, ((0, 0), (near, 0)), constant_values=np.inf)
+    local = -_sliding_max(-padded, near + 1)
+    # The quietest column of all passes as well: there is always one to return.
+    level = np.maximum(usable.min(axis=1, keepdims=True), np.minimum(local, _QUIET * peak))
+    quiet = usable <= level + share * (peak - level)
+    return windows.shape[1] - 1 - quiet[:, ::-1].argmax(axis=1)
+
+
+def _neighbours(steps, steep_part, peak, r, rate):
+    """Return the RR intervals before and after in samples, infinite where no QRS is in view."""
+    away = round(_NEXT_FROM * rate)
+    steep = steps >= _STEEP * peak
+    before, after = steep[:, : max(r - away, 0)][:, ::-1], steep[:, r + away :]
+    begin, end = steep_part
+    rr_before = end - (r - away - 1 - before.argmax(axis=1)) if before.size else np.inf
+    rr_after = r + away + after.argmax(axis=1) - begin
+    seen = [x.any(axis=1) for x in (before, after)]
+    return np.where(seen[0], rr_before, np.inf), np.where(seen[1], rr_after, np.inf)
+
+
+def _magnitude(leads, n_leads, qrs_on, rate):
     """Return the RMS over leads of the smoothed distance from the PQ level, in mV."""
     width = max(1, round(_SMOOTH * rate))
     at = qrs_on[:, None] - np.arange(1, 1 + round(_PQ * rate))
-    total = np.zeros((len(beats), beats.shape[2]))
-    for lead in range(beats.shape[1]):
-        smooth = uniform_filter1d(uniform_filter1d(beats[:, lead], width), width)
-        smooth -= np.take_along_axis(beats[:, lead], at, axis=1).mean(axis=1, keepdims=True)
-        total += smooth * smooth
-    return np.sqrt(total / n_leads[:, None])
+    power = np.zeros(leads.shape[1:], dtype=np.float32)
+    for lead in leads:
+        smooth = uniform_filter1d(uniform_filter1d(lead, width), width)
+        smooth -= np.take_along_axis(lead, at, axis=1).mean(axis=1, keepdims=True)
+        smooth *= smooth
+        power += smooth
+    return np.sqrt(power / n_leads)
 
 
-def _p_wave(size, qrs_on, rate):
-    # Backwards in time from the QRS, so that the P wave's end comes first.
-    n = round(_P_SEARCH * rate)
-    at = np.maximum(qrs_on[:, None] - 1 - np.arange(n), 0)
-    curve = np.take_along_axis(size, at, axis=1)
-    off, peak, on, height = _wave(curve, np.full(len(size), n), rate, _P_REACH, _P_FLANK)
-    exists = height >= _P_LEAST
+def _t_wave(size, r, qrs_on, qrs_off, rr, rate):
+    """Return onset, peak and end of T, walking from J to the next QRS."""
+    n_times = size.shape[1]
+    start = qrs_off + round(_T_FROM * rate)
+    last, after = (round(s * rate) for s in (_T_LAST, _T[1]))
+    following = np.minimum(qrs_on + rr[1] - round(_MARGIN * rate), n_times).astype(int)
+    last = (r - start + np.minimum(last, _T_SHARE * np.minimum(*rr))).astype(int)
+    curve = _take(size, start[:, None] + np.arange(round(_T_LAST * rate) + after))
+    room = np.clip(following - start, 2, curve.shape[1])
+    found = _wave(curve, last, room, _T, rate)
+    # An ST segment that falls all the way from J hides the peak until the fall is taken off.
+    hidden = ~(found[-1] >= _T_LEAST)
+    if hidden.any():
+        again = _wave(_tilt(curve[hidden], room[hidden]), last[hidden], room[hidden], _T, rate)
+        for values, new in zip(found, again, strict=True):
+            values[hidden] = new
+    on, peak, off, height = found
+    off = np.where(start + off < n_times - 1, off, np.nan)
+    return [np.where(height >= _T_LEAST, start + at, np.nan) for at in (on, peak, off)]
+
+
+def _tilt(curve, room):
+    """Take off the line from the first to the last sample."""
+    end = room[:, None] - 1
+    fall = curve[:, :1] - np.take_along_axis(curve, end, axis=1)
+    share = np.minimum(np.arange(curve.shape[1]) / end, 1).astype(curve.dtype)
+    return curve + fall * share
+
+
+def _p_wave(size, r, qrs_on, t_off, rr, rate):
+    """Return onset, peak and end of P, walking back from the QRS."""
+    last, after = (round(s * rate) for s in (_P_LAST, _P[1]))
+    curve = _take(size, qrs_on[:, None] - 1 - np.arange(last + after))
+    room = np.clip(qrs_on, 2, curve.shape[1])
+    # Where RR is known, the T wave of the beat before has to be over.
+    t_end = np.where(np.isnan(t_off), r, t_off) - np.where(np.isfinite(rr[0]), rr[0], rr[1])
+    last = np.clip(qrs_on - t_end, 0, last).astype(int)
+    off, peak, on, height = _wave(curve, last, room, _P, rate)
+    exists = (height >= _P_LEAST) & (off - on <= -_P_SHORTEST * rate)
+    exists &= ~(np.isinf(np.minimum(*rr)) & (_late_wave(size, t_off, rate) >= height))
+    on = np.where(on < qrs_on - 1, on, np.nan)
     return [np.where(exists, qrs_on - 1 - i, np.nan) for i in (on, peak, off)]
 
 
-def _t_wave(size, qrs_off, stop, rate):
-    n = round(_T_SEARCH * rate)
-    start = qrs_off + round(_ST * rate)
-    at = np.minimum(start[:, None] + np.arange(n), size.shape[1] - 1)
-    curve = np.take_along_axis(size, at, axis=1)
-    room = np.clip(stop - start, 0, n)
-    on, peak, off, height = _wave(curve, room, rate, _T_REACH, _T_FLANK)
-    exists = (height >= _T_LEAST) & (room > 0)
-    return [np.where(exists, start + i, np.nan) for i in (on, peak, off)]
+def _late_wave(size, t_off, rate):
+    """Return how high a wave stands out that has its peak soon after the end of T."""
+    first, last, n = (round(s * rate) for s in _LATE)
+    start = np.where(np.isnan(t_off), size.shape[1], t_off).astype(int)
+    curve = _take(size, start[:, None] + np.arange(n))
+    floor = np.maximum(_running_min(curve), _running_min(curve[:, ::-1])[:, ::-1])
+    return np.where(_summits(curve), curve - floor, 0)[:, first:last].max(axis=1)
 
 
-def _wave(curve, room, rate, reach, flank):
-    """Return the first corner, the peak and the last corner of the hump that stands out most."""
+def _take(size, at):
+    return np.take_along_axis(size, np.clip(at, 0, size.shape[1] - 1), axis=1)
+
+
+def _wave(curve, last, room, parameters, rate):
+    """Find the wave of a curve that begins at the QRS and runs away from it.
+
+    Parameters
+    ----------
+    curve : ndarray of shape (n_samples, n)
+    last : ndarray
+        The peak comes before.
+    room : ndarray of int
+        How many columns are beats.
+
+    Returns
+    -------
+    near, peak, far : ndarray
+        The corner on the side of the QRS, the highest sample, the other corner.
+    height : ndarray
+        Of the peak over the higher one of the lowest points on its two sides.
+    """
+    lobes, reach, flank = (round(s * rate) for s in parameters)
+    rows = np.arange(len(curve))
     n = curve.shape[1]
-    inside = np.arange(n) < room[:, None]
-    before = np.minimum.accumulate(curve, axis=1)
-    after = np.where(inside, curve, np.inf)[:, ::-1]
-    after = np.minimum.accumulate(after, axis=1)[:, ::-1]
-    height = np.where(inside, curve - np.maximum(before, after), -np.inf)
+    time = np.arange(n)
+    inside = time < room[:, None]
+    allowed = (time < np.minimum(last, room - 1)[:, None])
+    low = np.where(inside, curve, np.inf)
+    floor = np.maximum(_running_min(curve), _running_min(low[:, ::-1])[:, ::-1])
+    height = np.where(allowed, curve - floor, -np.inf)
     peak = height.argmax(axis=1)
-    # Both flanks are walked outwards from the peak: the second in time, the first mirrored.
-    last = _corner(curve, peak, np.maximum(room, 1), reach, flank, rate)
-    mirrored = n - 1 - peak
-    first = n - 1 - _corner(curve[:, ::-1], mirrored, np.full(len(curve), n), reach, flank, rate)
-    return first, peak, last, height[np.arange(len(curve)), peak]
+    summit = _summits(curve) & allowed
+
+    # A lower wave that is nearer to the QRS, and apart, goes first: this is P or T, and what
+    # follows is the wave of a neighbouring beat.
+    apart = np.where(summit, curve - np.maximum(floor, _trough(curve, peak)), -np.inf)
+    apart = np.where(time < (peak - lobes)[:, None], apart, -np.inf)
+    nearer = apart.argmax(axis=1)
+    lower = apart[rows, nearer] >= _NEARER * height[rows, peak]
+    peak = np.where(lower, nearer, peak)
+    height = np.where(lower, apart[rows, nearer], height[rows, peak])
+
+    # Waves of two or three lobes begin with the first and end with the last.
+    apart = np.where(summit, curve - np.maximum(floor, _trough(curve, peak)), -np.inf)
+    lobe = (apart >= _LOBE * height[:, None]) & (np.abs(time - peak[:, None]) <= lobes)
+    lobe[rows, peak] = True
+    nearest, farthest = lobe.argmax(axis=1), n - 1 - lobe[:, ::-1].argmax(axis=1)
+    far = _corner(curve, farthest, room, reach, flank)
+    near = n - 1 - _corner(curve[:, ::-1], n - 1 - nearest, np.full(len(curve), n), reach, flank)
+    # The running means round a sharp corner by their length to either side, and move a gentle one
+    # hardly at all: half the length is taken back.
+    rounding = round(_SMOOTH / 2 * rate)
+    far, near = np.maximum(far - rounding, peak), np.minimum(near + rounding, peak)
+    return [near.astype(float), peak.astype(float), far.astype(float), height]
 
 
-def _corner(curve, peak, room, reach, flank, rate):
+def _summits(curve):
+    summits = np.zeros(curve.shape, dtype=bool)
+    summits[:, 1:-1] = (curve[:, 1:-1] >= curve[:, :-2]) & (curve[:, 1:-1] > curve[:, 2:])
+    return summits
+
+
+def _running_min(curve):
+    return np.minimum.accumulate(curve, axis=1)
+
+
+def _trough(curve, peak):
+    """Return the lowest value between each sample and the peak."""
+    time = np.arange(curve.shape[1])
+    before = np.where(time <= peak[:, None], curve, np.inf)
+    after = np.where(time >= peak[:, None], curve, np.inf)
+    return np.minimum(_running_min(before[:, ::-1])[:, ::-1], _running_min(after))
+
+
+def _corner(curve, peak, room, reach, flank):
     """Return where the flank that falls after `peak` ends: the corner of the largest trapezium.
 
     From the steepest point m of the flank, the sample i that maximises the area of the trapezium
     with corners m, i and the end r of what is looked at [1]_.
     """
-    n = curve.shape[1]
     fall = np.zeros_like(curve)
     fall[:, 1:-1] = curve[:, :-2] - curve[:, 2:]
-    time = np.arange(n)
-    near = (time >= peak[:, None]) & (time < np.minimum(peak + round(flank * rate), room)[:, None])
-    steepest = np.where(near, fall, -np.inf).argmax(axis=1)
-    end = np.minimum(steepest + round(reach * rate), room - 1)[:, None]
-    m = steepest[:, None]
+    time = np.arange(curve.shape[1])
+    near = (time >= peak[:, None]) & (time < np.minimum(peak + flank, room - 1)[:, None])
+    m = np.where(near, fall, -np.inf).argmax(axis=1)[:, None]
+    end = np.minimum(m + reach, room[:, None] - 1)
     top = np.take_along_axis(curve, m, axis=1)
     area = np.where((time >= m) & (time <= end), (top - curve) * (2 * end - time - m), -np.inf)
     return area.argmax(axis=1)

@@ -29,7 +29,6 @@ AUGMENTED = 2 / np.sqrt(3)
 NORMAL_T = np.array([0.7, 0.5, -0.5])
 
 _V1 = 2  # of the eight leads
-_AROUND_J, _ST = 0.020, 0.080  # s: what counts as J and as ST
 _NDPV_RATE = 500  # Hz: an energy is a sum over samples
 _LOOP_SHARE = 0.7  # Acar et al. 1999: the part of the QRS loop that TCRT looks at
 
@@ -61,113 +60,27 @@ def vector_features(name, areas):
     }
 
 
-def qrst_angles(qrs_area, stt_area, beats, at):
-    """Return the spatial angles between QRS and T by both matrices.
+def mean_angles(qrs_area, stt_area):
+    """Return the angles in degrees of the mean T vector to the mean QRS vector and to normal T.
 
     Parameters
     ----------
     qrs_area, stt_area : ndarray of shape (n_samples, 8)
-        Areas of the QRS and from J to the end of T in mV ms.
-    beats : ndarray of shape (n_samples, 8, n_times)
-        Beats in mV.
-    at : dict of str to ndarray of int of shape (n_samples,)
-        Samples of `qrs_on`, `qrs_off`, `t_on` and `t_off`.
+        Areas of the QRS, and from J to the end of T.
 
     Returns
     -------
     dict of str to ndarray of shape (n_samples,)
-        In degrees: the mean angle, between the areas, and the peak angle, between the longest
-        vectors.
+        `qrst_angle_kors`, `qrst_angle_dower`, `t_deviation`.
     """
-    last = beats.shape[2] - 1
-    qrs = between(at["qrs_on"], at["qrs_off"], 0, last)
-    t_wave = between(at["t_on"], at["t_off"], 0, last)
-    found = {}
-    for name, matrix in (("kors", KORS), ("dower", INVERSE_DOWER)):
-        loop = matrix @ beats
-        found[f"qrst_angle_{name}"] = angle(
-            _transformed(matrix, qrs_area), _transformed(matrix, stt_area)
-        )
-        found[f"qrst_peak_angle_{name}"] = angle(longest(loop, qrs), longest(loop, t_wave))
-    return found
-
-
-def t_deviation(stt_area):
-    """Return the angle in degrees between the mean T vector and that of normal adults.
-
-    Parameters
-    ----------
-    stt_area : ndarray of shape (n_samples, 8)
-        Areas from J to the end of T.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-    """
-    vector = _transformed(KORS, stt_area)
-    return angle(vector, np.broadcast_to(NORMAL_T, vector.shape))
-
-
-def component_features(beats, parts, rate):
-    """Return PCA ratio and non-dipolar voltage of parts of the beats.
-
-    The components are those of the singular value decomposition, nothing centred; s are the
-    singular values.
-
-    Parameters
-    ----------
-    beats : ndarray of shape (n_samples, 8, n_times)
-        Beats in mV.
-    parts : dict of str to (ndarray, ndarray) of int of shape (n_samples,)
-        First and last sample of each part.
-    rate : float
-        Samples a second.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_samples,)
-        For each part, `pca_ratio`, s2^2 / s1^2; `ndpv`, s4^2 + ... + s8^2 in mV^2 at 500 samples
-        a second; `ndpv_share`, the same over the sum of all eight.
-    """
-    last = beats.shape[2] - 1
-    products = {name: gram(beats, between(*ends, 0, last)) for name, ends in parts.items()}
-    return _component_features(products, rate)
-
-
-def t_component_features(beats, at, rate):
-    """Return what the principal components tell of the T wave.
-
-    Parameters
-    ----------
-    beats : ndarray of shape (n_samples, 8, n_times)
-        Beats in mV.
-    at : dict of str to ndarray of int of shape (n_samples,)
-        Samples of `qrs_on`, `qrs_off`, `t_on`, `t_peak` and `t_off`.
-    rate : float
-        Samples a second.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_samples,)
-        See :class:`skecg.feature_extraction.BeatFeatures`.
-    """
-    onset, j, on, top, off = (at[x] for x in ("qrs_on", "qrs_off", "t_on", "t_peak", "t_off"))
-    last = beats.shape[2] - 1
-    qrs, qrst = between(onset, j, 0, last), between(onset, off, 0, last)
-    stt, t_wave = between(j, off, 0, last), between(on, off, 0, last)
-    products = {"stt": gram(beats, stt), "t": gram(beats, t_wave)}
-    found = _component_features(products, rate)
-    sizes = np.sqrt(_energies(products["stt"])[:, :3] / stt.sum(axis=2))
-    found |= {f"pca{i + 1}": sizes[:, i] for i in range(3)}
-    _, vectors = np.linalg.eigh(products["t"])
-    first = (vectors[:, :, -1:].transpose(0, 2, 1) @ beats)[:, 0]
-    found["pca_tamp"] = (np.abs(first) * t_wave[:, 0]).max(axis=1)
-    found["tmd"] = wave_dispersion(products["t"])
-    found["tmd_pre"] = wave_dispersion(gram(beats, between(on, top, 0, last)))
-    found["tmd_post"] = wave_dispersion(gram(beats, between(top, off, 0, last)))
-    found["tcrt"] = total_cosine(beats, qrs, qrst, t_wave)
-    found["tcrt_angle"] = np.degrees(np.arccos(found["tcrt"]))
-    return found
+    t_vector = _transformed(KORS, stt_area)
+    return {
+        "qrst_angle_kors": angle(_transformed(KORS, qrs_area), t_vector),
+        "qrst_angle_dower": angle(
+            _transformed(INVERSE_DOWER, qrs_area), _transformed(INVERSE_DOWER, stt_area)
+        ),
+        "t_deviation": angle(t_vector, np.broadcast_to(NORMAL_T, t_vector.shape)),
+    }
 
 
 def frontal_axis(lead_i, lead_avf):
@@ -203,46 +116,59 @@ def angle(a, b):
     return np.degrees(np.arccos(_cosine(a, b)))
 
 
-def longest(loop, inside):
-    """Return the longest vector of a part of each beat.
+def grams(beats, *parts):
+    """Return the products of the leads with one another over parts of each beat.
 
-    Parameters
-    ----------
-    loop : ndarray of shape (n_samples, 3, n_times)
-        Vectors over time.
-    inside : ndarray of bool of shape (n_samples, 1, n_times)
-        The part.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, 3)
-    """
-    peak = _length(loop, inside).argmax(axis=1)
-    return np.take_along_axis(loop, peak[:, None, None], axis=2)[:, :, 0]
-
-
-def gram(beats, inside):
-    """Return the products of the leads with one another over a part of each beat.
-
-    Its eigenvalues are the squares of the singular values of that part.
+    Their eigenvalues are the squares of the singular values of the part.
 
     Parameters
     ----------
     beats : ndarray of shape (n_samples, 8, n_times)
         Beats in mV.
-    inside : ndarray of bool of shape (n_samples, 1, n_times)
-        The part.
+    *parts : tuple of two ndarray of int of shape (n_samples,)
+        First and last sample of each part.
 
     Returns
     -------
-    ndarray of shape (n_samples, 8, 8)
+    ndarray of float64 of shape (n_parts, n_samples, 8, 8)
         In mV squared.
     """
-    part = beats * inside
-    return part @ part.transpose(0, 2, 1)
+    found = np.empty((len(parts), *beats.shape[:2], beats.shape[1]))
+    part = np.empty_like(beats)
+    for product, (start, stop) in zip(found, parts, strict=True):
+        np.multiply(beats, between(start, stop, 0, beats.shape[2] - 1), out=part)
+        product[:] = part @ part.transpose(0, 2, 1)
+    return found
 
 
-def wave_dispersion(products):
+def component_features(name, squares, rate):
+    """Return PCA ratio and non-dipolar voltage of a part of the beats.
+
+    Parameters
+    ----------
+    name : str
+        The part's.
+    squares : ndarray of shape (n_samples, 8)
+        Squares of its singular values s, the largest last, as ``np.linalg.eigh`` returns them.
+    rate : float
+        Samples a second.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_samples,)
+        `pca_ratio`, s2^2 / s1^2; `ndpv`, s4^2 + ... + s8^2 in mV^2 at 500 samples a second;
+        `ndpv_share`, the same over the sum of all eight.
+    """
+    squares = np.maximum(squares[:, ::-1], 0)
+    beyond = squares[:, 3:].sum(axis=1)
+    return {
+        f"pca_ratio_{name}": divide(squares[:, 1], squares[:, 0]),
+        f"ndpv_{name}": beyond * (_NDPV_RATE / rate),
+        f"ndpv_share_{name}": divide(beyond, squares.sum(axis=1)),
+    }
+
+
+def wave_dispersion(squares, vectors):
     """Return the morphology dispersion of the T wave (TMD) in degrees.
 
     Acar et al. 1999, Med Biol Eng Comput 37:574: the mean angle between the leads, V1 left out,
@@ -250,60 +176,78 @@ def wave_dispersion(products):
 
     Parameters
     ----------
-    products : ndarray of shape (n_samples, 8, 8)
-        What :func:`gram` returns of a T wave or of a part of it.
+    squares, vectors : ndarray of shape (..., 8) and (..., 8, 8)
+        What ``np.linalg.eigh`` returns of the product of a T wave or of a part of it.
 
     Returns
     -------
-    ndarray of shape (n_samples,)
+    ndarray of shape (...)
         NaN where a lead is flat.
     """
-    values, vectors = np.linalg.eigh(products)
-    weights = vectors[:, :, -2:] * np.sqrt(np.maximum(values[:, None, -2:], 0))
-    weights = np.delete(weights, _V1, axis=1)
-    first, second = np.triu_indices(weights.shape[1], 1)
-    return angle(weights[:, first], weights[:, second]).mean(axis=1)
+    weights = vectors[..., -2:] * np.sqrt(np.maximum(squares[..., None, -2:], 0))
+    weights = np.delete(weights, _V1, axis=-2)
+    # All angles at once, as those between unit vectors.
+    size = np.hypot(weights[..., 0], weights[..., 1])[..., None]
+    x, y = np.moveaxis(divide(weights, np.broadcast_to(size, weights.shape)), -1, 0)
+    first, second = np.triu_indices(x.shape[-1], 1)
+    cosine = x[..., first] * x[..., second] + y[..., first] * y[..., second]
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean(axis=-1)
 
 
-def total_cosine(beats, qrs, qrst, t_wave):
-    """Return the total cosine R-to-T (TCRT).
-
-    Acar et al. 1999: the beat's first three components make a loop; the mean cosine between its
-    peak vector in T and its vectors around the R peak as long as they have 70 % of that length.
+def loop_features(beats, axes, first_axis, qrs, t_wave):
+    """Compare the T loop with the QRS loop.
 
     Parameters
     ----------
     beats : ndarray of shape (n_samples, 8, n_times)
         Beats in mV.
-    qrs, qrst, t_wave : ndarray of bool of shape (n_samples, 1, n_times)
-        The QRS, the whole from the QRS onset to the end of T, and T.
+    axes : ndarray of shape (n_samples, 8, 3)
+        The largest three components of the beat.
+    first_axis : ndarray of shape (n_samples, 8, 1)
+        The largest component of T.
+    qrs, t_wave : tuple of two ndarray of int of shape (n_samples,)
+        First and last sample of QRS and T.
 
     Returns
     -------
-    ndarray of shape (n_samples,)
-        From -1 to 1; NaN where QRS or T is flat.
+    dict of str to ndarray of shape (n_samples,)
+        `qrst_peak_angle_kors`, between the longest vectors of both in degrees; `tcrt`, the total
+        cosine R-to-T of Acar et al. 1999: the mean cosine between the longest vector in T and the
+        vectors around the R peak as long as they have 70 % of that length, in the loop of the
+        beat's three components; `tcrt_angle`, its arc cosine in degrees; `pca_tamp`, the
+        largest first component of T in mV.
     """
-    _, vectors = np.linalg.eigh(gram(beats, qrst))
-    loop = vectors[:, :, :-4:-1].transpose(0, 2, 1) @ beats
-    t_vector = longest(loop, t_wave)[:, None]
-    in_qrs = _length(loop, qrs)
-    long = _around_peak(in_qrs >= _LOOP_SHARE * in_qrs.max(axis=1, keepdims=True), in_qrs)
-    cosine = _cosine(loop.transpose(0, 2, 1), t_vector)
-    return np.where(long, cosine, 0).sum(axis=1) / long.sum(axis=1)
+    kors = np.broadcast_to(KORS.T, (len(beats), 8, 3))
+    onto = np.concatenate([kors, axes, first_axis], axis=2).astype(beats.dtype)
+    along = onto.transpose(0, 2, 1) @ beats
+    loops = along[:, :6].reshape(len(beats), 2, 3, -1)
+    squares = np.square(loops)
+    length = np.sqrt(squares[:, :, 0] + squares[:, :, 1] + squares[:, :, 2])
+    last = beats.shape[2] - 1
+    in_qrs = np.where(between(*qrs, 0, last), length, -1)
+    in_t = between(*t_wave, 0, last)
+    r_peak = in_qrs.argmax(axis=2)
+    t_peak = np.where(in_t, length, -1).argmax(axis=2)
+    r_vector, t_vector = (
+        np.take_along_axis(loops, at[:, :, None, None], axis=3)[..., 0] for at in (r_peak, t_peak)
+    )
+    in_qrs = in_qrs[:, 1]
+    near = _around(in_qrs >= _LOOP_SHARE * in_qrs.max(axis=1, keepdims=True), r_peak[:, 1])
+    cosine = _cosine(loops[:, 1].transpose(0, 2, 1), t_vector[:, None, 1])
+    tcrt = np.where(near, cosine, 0).sum(axis=1) / near.sum(axis=1)
+    return {
+        "qrst_peak_angle_kors": angle(r_vector[:, 0], t_vector[:, 0]),
+        "tcrt": tcrt,
+        "tcrt_angle": np.degrees(np.arccos(tcrt)),
+        "pca_tamp": (np.abs(along[:, 6]) * in_t[:, 0]).max(axis=1),
+    }
 
 
-def _length(loop, inside):
-    """Return the length of each vector of a loop (n_samples, 3, n_times), -1 outside a part."""
-    length = np.sqrt(loop[:, 0] ** 2 + loop[:, 1] ** 2 + loop[:, 2] ** 2)
-    return np.where(inside[:, 0], length, -1.0)
-
-
-def _around_peak(mask, values):
-    """Keep the run of `mask` that holds the peak of `values`."""
-    time = np.arange(mask.shape[1])
-    peak = values.argmax(axis=1)[:, None]
-    before = np.where(~mask & (time < peak), time, -1).max(axis=1, keepdims=True)
-    after = np.where(~mask & (time > peak), time, len(time)).min(axis=1, keepdims=True)
+def _around(mask, at):
+    """Keep the run of `mask` that holds the sample `at`."""
+    time, at = np.arange(mask.shape[1]), at[:, None]
+    before = np.where(~mask & (time < at), time, -1).max(axis=1, keepdims=True)
+    after = np.where(~mask & (time > at), time, len(time)).min(axis=1, keepdims=True)
     return (time > before) & (time < after)
 
 
@@ -318,19 +262,3 @@ def _cosine(a, b):
 def _transformed(matrix, areas):
     # Lead by lead: the order of summation must not depend on how many beats there are.
     return sum(matrix[:, lead] * areas[:, lead, None] for lead in range(matrix.shape[1]))
-
-
-def _energies(products):
-    """Return the squares of the singular values, the largest first."""
-    return np.maximum(np.linalg.eigvalsh(products)[:, ::-1], 0)
-
-
-def _component_features(products, rate):
-    found = {}
-    for name, product in products.items():
-        energies = _energies(product)
-        beyond = energies[:, 3:].sum(axis=1)
-        found[f"pca_ratio_{name}"] = divide(energies[:, 1], energies[:, 0])
-        found[f"ndpv_{name}"] = beyond * (_NDPV_RATE / rate)
-        found[f"ndpv_share_{name}"] = divide(beyond, energies.sum(axis=1))
-    return found

@@ -127,11 +127,15 @@ def _qrs_features(beats, rms, at, rate):
     sizes = [np.abs(waves[name]) for name in ("qamp", "ramp", "samp", "qdur", "rdur")]
     by_lead = zip(LEADS, np.stack([*sizes, fall]).transpose(2, 0, 1), strict=True)
     anterior, inferior = aldrich(dict(zip(LEADS, features["j"].T, strict=True)))
-    return features | _axis("qrs", area) | {
-        "selvester": selvester({lead: Waves(*values) for lead, values in by_lead}),
-        "aldrich_anterior": anterior,
-        "aldrich_inferior": inferior,
-    }
+    return (
+        features
+        | _axis("qrs", area)
+        | {
+            "selvester": selvester({lead: Waves(*values) for lead, values in by_lead}),
+            "aldrich_anterior": anterior,
+            "aldrich_inferior": inferior,
+        }
+    )
 
 
 def _t_peak_features(beats, rms, amplitude, peak, at, rate):
@@ -193,7 +197,9 @@ def _component_features(beats, at, r_index, rate):
     rising, falling = products.pop("rising"), products.pop("falling")
     late = [rising + falling, rising, falling, products["qrs"] + products["stt"]]
     squares, vectors = np.linalg.eigh(np.stack(late))
-    components = dict(zip(products, np.linalg.eigvalsh(np.stack([*products.values()])), strict=True))
+    components = dict(
+        zip(products, np.linalg.eigvalsh(np.stack([*products.values()])), strict=True)
+    )
     stt = components.pop("stt")
     qrs_area, stt_area = _area(eight, onset, j, rate), _area(eight, j, off, rate)
 

@@ -15,8 +15,10 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads"},
-    {"networks", "metrics", "sampling", "_beats", "_delineation", "_validation"},
-    {"preprocessing", "feature_extraction", "io", "_callbacks"},
+    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_validation"},
+    {"_beats"},
+    {"io"},
+    {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest"},
     {"classifiers", "datasets"},
     {"model_selection"},

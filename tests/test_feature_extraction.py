@@ -248,7 +248,14 @@ def test_rows_that_are_no_beats_have_statistics_of_each_lead(shape):
     table = features.set_output(transform="pandas").transform(X)
     assert {name.split("_")[0] for name in table} == set(STATISTICS)
     leads = X[:, None] if X.ndim == 2 else X
-    expected = [leads.min(2), leads.max(2), leads.mean(2), leads.std(2), leads[..., 0], leads[..., -1]]
+    expected = [
+        leads.min(2),
+        leads.max(2),
+        leads.mean(2),
+        leads.std(2),
+        leads[..., 0],
+        leads[..., -1],
+    ]
     assert_allclose(table, np.concatenate(expected, axis=1), rtol=1e-5, atol=1e-6)
 
 
@@ -481,7 +488,9 @@ def test_qrs_bounds_agree_with_the_marks_of_cardiologists(ludb):
 
 def test_real_beats_have_every_feature_and_amplitudes_near_the_normal_medians(ludb):
     table = BeatFeatures().set_output(transform="pandas").fit_transform(ludb[0])
-    measured = [name for name in table if not name.startswith(("p_", "pr_", "pamp", "parea", "vat"))]
+    measured = [
+        name for name in table if not name.startswith(("p_", "pr_", "pamp", "parea", "vat"))
+    ]
     assert table[measured].notna().mean(axis=None) > 0.99  # patients in fibrillation have no P
     # Medians of normal men and women on PTB-XL: R in V5 1.60 and 1.28 mV, S in V2 -1.44 and
     # -1.23 mV, T in V5 0.43 and 0.31 mV; part of LUDB's patients are ill.

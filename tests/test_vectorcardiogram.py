@@ -160,7 +160,9 @@ def test_non_dipolar_voltage_is_what_the_components_from_the_fourth_on_hold():
     # Four courses that are orthogonal over T, in four orthogonal directions.
     waves = [np.where(T != 0, np.sin(k * np.pi * (MS - 160) / 200), 0) for k in (1, 2, 3, 4)]
     sizes = [1.0, 0.5, 0.4, 0.2]
-    parts = [(size * BASIS[k], wave) for k, (size, wave) in enumerate(zip(sizes, waves, strict=True))]
+    parts = [
+        (size * BASIS[k], wave) for k, (size, wave) in enumerate(zip(sizes, waves, strict=True))
+    ]
     found = from_leads((3 * BASIS[0], QRS), *parts)
     assert found["ndpv_t"] == pytest.approx(0.04 * 50, rel=0.03)  # sin^2 over 100 samples: 50
     assert found["ndpv_share_t"] == pytest.approx(0.04 / (1 + 0.25 + 0.16 + 0.04), rel=0.03)

@@ -235,9 +235,9 @@ def test_words_in_a_table_are_refused(beats, table):
 
 def test_beats_after_a_fit_on_a_table_and_the_other_way_are_refused(beats, table):
     X, y, _ = beats
-    with pytest.raises(ValueError, match="X is median beats, but .* was fitted on a table"):
+    with pytest.raises(ValueError, match=r"X is median beats, but .* was fitted on a table"):
         forest().fit(table, y).predict(X)
-    with pytest.raises(ValueError, match="X is a table .*, but .* was fitted on median beats"):
+    with pytest.raises(ValueError, match=r"X is a table .*, but .* was fitted on median beats"):
         forest().fit(X, y).predict(table)
 
 

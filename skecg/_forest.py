@@ -248,7 +248,8 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        return self.model_.predict_proba(self._table(X))
+        table = self._table(X)
+        return self.model_.predict_proba(table)
 
     def predict(self, X):
         """Return the most probable class.

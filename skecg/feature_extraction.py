@@ -351,7 +351,7 @@ def add_patient(table, *, age=None, sex=None, heart_rate=None):
     """
     columns = {}
     if age is not None:
-        columns["age"] = _in_range(age, "age", 0, 120, "years")
+        columns["age"] = _in_range(age, "age", 0, 120, "years (PTB-XL writes 300 for over 89)")
     if sex is not None:
         columns["sex"] = _sexes(sex)
     if heart_rate is not None:
@@ -375,14 +375,14 @@ def _in_range(values, name, low, high, unit):
     if len(wrong):
         raise ValueError(
             f"{name} is {values[wrong[0]]:g} in row {wrong[0]}, which is not between {low} and "
-            f"{high} {unit}. Give NaN where it is unknown (PTB-XL writes 300 for over 89 years)."
+            f"{high} {unit}. Give NaN where it is unknown."
         )
     return values
 
 
 def _sexes(values):
     codes = {"male": 0.0, "m": 0.0, "0": 0.0, "female": 1.0, "f": 1.0, "1": 1.0}
-    values = pd.Series(column_or_1d(values), dtype=object)
+    values = pd.Series(column_or_1d(np.asarray(values, dtype=object)), dtype=object)
     # 0, 0.0 and False are one: numbers are compared as whole numbers.
     words = values.map(lambda x: str(int(x)) if x in (0, 1) else str(x).lower())
     found = words.map(codes)

@@ -12,9 +12,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skecg import feature_extraction
-from skecg._delineation import qrs_bounds
-from skecg.feature_extraction import BeatFeatures
+from skecg import _features, feature_extraction
+from skecg._delineation import qrs_bounds, wave_bounds
+from skecg.feature_extraction import BeatFeatures, add_patient, is_feature_table
 from skecg.leads import LEADS
 
 # q, R and S as triangles: (ms after R, mV). The QRS lasts 80 ms.
@@ -215,6 +215,216 @@ def test_zero_level_ignores_one_spike_in_the_pq_segment():
 
 def test_flat_beat_has_no_waves_and_no_features():
     assert np.isnan(BeatFeatures().fit_transform(np.zeros((1, 12, 600)))).all()
+
+
+# --- intervals, T wave and RMS of a beat whose corners are known
+
+# P from -200 to -100 ms, a trapezium of 0.1 mV; QRS 80 ms; T as a half sine from 160 to 360 ms.
+TRAPEZIUM = np.interp((np.arange(600) - 300) * 2, [-200, -170, -130, -100], [0, 0.1, 0.1, 0])
+TRIANGLE = [(-40, 0), (0, 1.2), (40, 0)]
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected", "tolerance"),
+    [
+        ("p_duration", 100, 8),
+        ("pr_interval", 160, 8),
+        ("qrs_duration", 80, 8),
+        ("qt_interval", 400, 8),
+        ("jt_interval", 320, 8),
+        ("tpte", 100, 8),
+        ("t_symmetry", 1, 0.1),
+        ("tsymmetry", 1, 0.1),
+        ("pamp", 0.1, 1e-3),
+        ("parea", 0.1 * 70, 0.02),
+        ("qrsptp", 1.2, 1e-3),
+        ("tqrs", 0.3 / 1.2, 1e-3),
+        ("rms_qrs", 1.2, 1e-3),
+        ("rms_t", 0.3, 1e-3),
+        ("rms_t_qrs", 0.3 / 1.2, 1e-3),
+        ("rms_st", 0, 1e-3),
+        ("rms_min", 0, 1e-3),
+        # A half sine of 200 ms in 320 ms: mean and mean square.
+        ("rms_mean", 0.3 * 2 / np.pi * 200 / 320, 3e-3),
+        ("rms_var", 0.3**2 / 2 * 200 / 320 - (0.3 * 2 / np.pi * 200 / 320) ** 2, 1e-3),
+    ],
+)
+def test_feature_of_a_beat_with_p_qrs_and_t_is_known(feature, expected, tolerance):
+    found = features_of(make_beat(TRIANGLE, t=0.3) + TRAPEZIUM)
+    assert found[feature] == pytest.approx(expected, abs=tolerance)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_amplitude_of_p_keeps_its_sign(sign):
+    found = features_of(make_beat(TRIANGLE, t=0.3) + sign * TRAPEZIUM)
+    assert (found["pamp"], found["parea"]) == pytest.approx((sign * 0.1, sign * 7), rel=5e-3)
+
+
+def test_without_a_p_wave_its_features_are_nan_and_no_others():
+    found = features_of(make_beat(TRIANGLE, t=0.3))
+    missing = {name for name, value in found.items() if np.isnan(value)}
+    assert missing == {"p_duration", "pr_interval", "pamp", "parea"}
+
+
+def test_without_a_t_wave_its_features_are_nan_and_those_of_the_qrs_are_not():
+    found = features_of(make_beat(TRIANGLE) + TRAPEZIUM)
+    assert np.isnan([found[name] for name in ("tamp", "qt_interval", "tpte", "rms_mean")]).all()
+    assert np.isfinite([found[name] for name in ("ramp", "st80", "qrs_duration", "pamp")]).all()
+
+
+def test_a_t_wave_whose_end_is_not_in_the_beat_has_an_amplitude_and_no_end(monkeypatch):
+    def cut(beats, r_index, sampling_rate):
+        return wave_bounds(beats, r_index, sampling_rate) | {"t_off": np.full(len(beats), np.nan)}
+
+    monkeypatch.setattr(_features, "wave_bounds", cut)
+    found = features_of(make_beat(TRIANGLE, t=0.3))
+    assert found["tamp"] == pytest.approx(0.3, rel=1e-3)
+    assert np.isnan([found[name] for name in ("qt_interval", "jt_interval", "tpte", "tarea")]).all()
+
+
+def test_t_symmetry_is_the_fall_over_the_rise():
+    ms = (np.arange(600) - 300) * 2
+    found = features_of(make_beat(TRIANGLE) + np.interp(ms, [150, 300, 350], [0, 0.4, 0]))
+    assert found["tsymmetry"] == pytest.approx(50 / 150, abs=0.06)
+
+
+def test_stamp_is_the_median_of_the_st_segment():
+    # Straight from J on: the median is the level 40 ms after it.
+    found = features_of(make_beat(slope=2.0))
+    assert found["stamp"] == pytest.approx(found["st40"], abs=1e-6)
+
+
+def twelve(lead):
+    """Return the features of a beat with the same course in all leads."""
+    beats = np.broadcast_to(lead, (1, 12, len(lead)))
+    return BeatFeatures().set_output(transform="pandas").fit_transform(beats).iloc[0]
+
+
+@pytest.mark.parametrize("power", [0.8, 1, 2, 3])
+def test_concavity_is_the_largest_gap_between_chord_and_st(power):
+    ms = (np.arange(600) - 300) * 2
+    rise = np.clip((ms - 40) / 260, 0, 1) ** power * np.interp(ms, [300, 380], [1, 0])
+    found = twelve(make_beat(TRIANGLE) + 0.5 * rise)
+    x = np.linspace(0, 1, 1001)
+    gap = (x - x**power)[np.abs(x - x**power).argmax()]
+    expected = [0.5 * gap] * 3
+    names = ["concavity_lateral", "concavity_anterior", "concavity_inferior"]
+    assert_allclose(found[names].astype(float), expected, atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("region", "leads"),
+    [
+        ("lateral", ["I", "aVL", "V5", "V6"]),
+        ("anterior", ["V1", "V2", "V3", "V4"]),
+        ("inferior", ["II", "III", "aVF"]),
+    ],
+)
+def test_concavity_of_a_region_is_the_mean_of_its_leads(region, leads):
+    ms = (np.arange(600) - 300) * 2
+    straight = np.interp(ms, [40, 300, 380], [0, 0.5, 0])
+    sagging = np.interp(ms, [40, 170, 300, 380], [0, 0.1, 0.5, 0])
+    beat = np.array([straight + (sagging - straight) * (name in leads) for name in LEADS])
+    beat += make_beat(TRIANGLE)
+    found = BeatFeatures().set_output(transform="pandas").fit_transform(beat[None]).iloc[0]
+    regions = dict.fromkeys(["lateral", "anterior", "inferior"], 0.0) | {region: 0.15}
+    assert {name: found[f"concavity_{name}"] for name in regions} == pytest.approx(
+        regions, abs=0.02
+    )
+
+
+def test_inflection_of_t_is_where_it_rises_most_steeply():
+    # A half sine is steepest at its beginning; this rise is steepest in its middle.
+    ms = (np.arange(600) - 300) * 2
+    rise = (1 - np.cos(np.pi * np.clip((ms - 150) / 150, 0, 1))) / 2
+    found = twelve(make_beat(TRIANGLE) + 0.4 * rise * np.interp(ms, [300, 380], [1, 0]))
+    assert found["t_inflection_amp"] == pytest.approx(0.2, abs=0.03)
+    # The same level in I and aVF.
+    assert found["t_inflection_axis"] == pytest.approx(np.degrees(np.arctan(2 / np.sqrt(3))))
+    expected = found["t_inflection_amp"] * np.hypot(1, 2 / np.sqrt(3))
+    assert found["t_inflection_magnitude"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_scores_of_a_beat_are_those_of_its_leads():
+    beats = np.tile(make_beat(), (1, 12, 1))
+    beats[0, 6:9] += 0.25 * ((np.arange(600) > 320) & (np.arange(600) < 400))  # ST in V1 to V3
+    beats[0, 6:9, 310:321] = np.interp(np.arange(11), [0, 10], [beats[0, 6, 310], 0.25])
+    found = BeatFeatures().set_output(transform="pandas").fit_transform(beats).iloc[0]
+    assert found["aldrich_anterior"] == pytest.approx(3 * (1.5 * 3 - 0.4))
+    assert found["aldrich_inferior"] == 0
+
+
+# --- age, sex and heart rate
+
+
+@pytest.fixture
+def table():
+    return pd.DataFrame(
+        {"qt_interval": [400.0, 360.0, 320.0], "jt_interval": [300.0, 270.0, 240.0]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("qtc_bazett", [400, 440.9, 413.1]),
+        ("qtc_fridericia", [400, 412.1, 379.4]),
+        ("qtc_framingham", [400, 411.3, 381.6]),
+        ("qtc_hodges", [400, 412.5, 390.0]),
+        ("jtc", [300, 330.7, 309.8]),
+    ],
+)
+def test_intervals_are_corrected_for_the_heart_rate(table, column, expected):
+    found = add_patient(table, heart_rate=[60, 90, 100])
+    assert found["heart_rate"].tolist() == [60, 90, 100]
+    assert_allclose(found[column], expected, atol=0.05)
+
+
+def test_only_what_is_given_becomes_a_column_and_the_table_is_left_alone(table):
+    before = table.copy()
+    assert list(add_patient(table, age=[50, np.nan, 89])) == [*before, "age"]
+    assert list(add_patient(table)) == list(before)
+    pd.testing.assert_frame_equal(table, before)
+
+
+@pytest.mark.parametrize(
+    "sex",
+    [
+        ["male", "female", None],
+        ["M", "F", np.nan],
+        [0, 1, np.nan],
+        np.array(["m", "Female", None], dtype=object),
+        pd.Series(["Male", "f", None], index=[7, 8, 9]),
+    ],
+    ids=str,
+)
+def test_sex_becomes_0_for_men_and_1_for_women(table, sex):
+    assert_array_equal(add_patient(table, sex=sex)["sex"], [0, 1, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"age": [50, 300, 20]}, r"age is 300 in row 1.*PTB-XL"),
+        ({"age": [-1, 50, 20]}, "age is -1 in row 0"),
+        ({"sex": ["M", "F", "W"]}, "sex is 'W' in row 2"),
+        ({"sex": [0, 1, 2]}, "sex is 2 in row 2"),
+        ({"heart_rate": [60, 0, 60]}, "heart_rate is 0 in row 1"),
+        ({"age": [50, 60]}, "age has 2 values for 3 rows"),
+        ({"sex": ["M"]}, "sex has 1 values for 3 rows"),
+    ],
+)
+def test_values_of_patients_that_cannot_be_are_refused(table, given, message):
+    with pytest.raises(ValueError, match=message):
+        add_patient(table, **given)
+
+
+def test_a_frame_is_a_table_by_its_columns():
+    found = BeatFeatures().set_output(transform="pandas").fit_transform(BEATS)
+    assert is_feature_table(found)
+    assert is_feature_table(found[["st80_V2"]].assign(age=50))
+    assert not is_feature_table(pd.DataFrame({"age": [50], "sex": [1]}))
+    assert not is_feature_table(BEATS)
 
 
 # --- where R is

@@ -1,5 +1,6 @@
 """From one raw recording to its median beat: array functions without scikit-learn."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +25,10 @@ MIN_SECONDS = 2.5
 MIN_RATE = 80  # Hz, so that the QRS band below fits
 
 _CORE = (150, 250)  # samples before and after R that every beat must have: -300 to +500 ms
-# In samples of the QRS band, at 250 Hz:
-_QRS = (25, 35)  # before and after R, by which beats are compared: -100 to +140 ms
-_SHIFT = 12  # that a beat may be moved to match the template: 48 ms
-_BLOCK = 375  # in which a QRS is expected: 1.5 s, 40 beats a minute
+# In samples of the QRS band, at 125 Hz:
+_QRS = (13, 18)  # before and after R, by which beats are compared: -104 to +144 ms
+_SHIFT = 6  # that a beat may be moved to match the template: 48 ms
+_BLOCK = 187  # in which a QRS is expected: 1.5 s, 40 beats a minute
 # Where on its way through the QRS the heart is at R. Cardiologists' R marks in LUDB, at the median
 # over leads, lie within 10 ms of it; so put, R does not jump where R and S are about as tall.
 _R_SHARE = 0.43
@@ -47,23 +48,23 @@ def find_qrs(band):
     Each lead counts for its share of its own usual QRS, at most 1: an artefact in one lead or
     an atrial spike in two is no QRS, and the polarity of leads makes no difference.
     """
-    size = np.abs(band[:, ::2])  # 125 Hz is enough
+    size = np.abs(band)
     usual = _usual_peak(size)
-    size /= np.maximum(usual, max(0.2 * _middle(usual), 0.01))[:, None]  # 10 uV is no QRS
-    np.minimum(size, 1, out=size)
-    envelope = uniform_filter1d(_middle(size), 7)  # 56 ms
+    limit = np.maximum(usual, max(0.2 * _middle(usual), 0.01))  # 10 uV is no QRS
+    relative = np.minimum(size / limit[:, None], 1)
+    envelope = uniform_filter1d(_middle(relative), 7)  # 56 ms
     # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
     threshold = max(0.5 * _usual_peak(envelope[None])[0], 0.05)
-    peaks = find_peaks(envelope, height=threshold, distance=31)[0] * 2  # 250 ms refractory
+    peaks = find_peaks(envelope, height=threshold, distance=31)[0]  # 250 ms refractory
     # A deflection cut by the end of the recording cannot be told from an edge artefact.
-    peaks = peaks[(peaks >= 13) & (peaks < band.shape[-1] - 13)]
-    near = np.abs(windows(band, peaks, 15, 15)).sum(axis=1)
-    return peaks + near.argmax(axis=-1) - 15
+    peaks = peaks[(peaks >= 6) & (peaks < band.shape[-1] - 6)]
+    near = windows(size, peaks, 8, 8).sum(axis=1)
+    return peaks + near.argmax(axis=-1) - 8
 
 
 def _usual_peak(size):
     # The median over blocks that hold a QRS each: one artefact in a lead moves one block.
-    n_blocks = max(1, 2 * size.shape[-1] // _BLOCK)
+    n_blocks = max(1, size.shape[-1] // _BLOCK)
     length = size.shape[-1] // n_blocks
     blocks = size[:, : n_blocks * length].reshape(len(size), n_blocks, length)
     return _middle(blocks.max(axis=-1).T)
@@ -71,19 +72,43 @@ def _usual_peak(size):
 
 def _middle(values):
     # The upper median over the first axis.
-    return _sorted(values)[len(values) // 2]
+    return np.sort(np.moveaxis(values, 0, -1).copy())[..., len(values) // 2]
 
 
-def _sorted(values):
-    # Sorted over the first axis, which is short, by exchanging neighbours (odd-even transposition
-    # sort): whole rows at a time, several times faster than np.sort.
-    values = np.array(values)
-    for i in range(len(values)):
-        low, high = values[i % 2 : -1 : 2], values[i % 2 + 1 :: 2]
-        larger = np.maximum(low, high)
-        np.minimum(low, high, out=low)
-        high[:] = larger
-    return values
+def _sorted(values, wanted):
+    # The ranks `wanted` of values over the first axis, which is short. Whole rows are compared at
+    # a time, by the exchanges of a sorting network: several times faster than np.sort.
+    rows = list(values)
+    for low, high, keep_low, keep_high in _network(len(rows), tuple(wanted)):
+        one, other = rows[low], rows[high]
+        if keep_low:
+            rows[low] = np.minimum(one, other)
+        if keep_high:
+            rows[high] = np.maximum(one, other)
+    return [rows[rank] for rank in wanted]
+
+
+@lru_cache(maxsize=128)
+def _network(n, wanted):
+    # Batcher's odd-even merge sort of n rows (Knuth, The Art of Computer Programming 3, 5.3.4),
+    # without the exchanges that the wanted ranks do not need.
+    exchanges = []
+    p = 1
+    while p < n:
+        k = p
+        while k >= 1:
+            for j in range(k % p, n - k, 2 * k):
+                for i in range(j, min(j + k, n - k)):
+                    if i // (2 * p) == (i + k) // (2 * p):
+                        exchanges.append((i, i + k))
+            k //= 2
+        p *= 2
+    needed, kept = set(wanted), []
+    for low, high in reversed(exchanges):
+        if low in needed or high in needed:
+            kept.append((low, high, low in needed, high in needed))
+            needed |= {low, high}
+    return kept[::-1]
 
 
 def windows(signal, centres, before, after):
@@ -128,16 +153,16 @@ def align(band, peaks):
     return peaks + best - _SHIFT + np.clip(part, -0.5, 0.5), top
 
 
-def r_offset(beat):
-    """Return where R lies in a beat (n_leads, n_times) that has its QRS in the middle.
+def r_offset(beats):
+    """Return where R lies in beats (..., n_leads, n_times) that have their QRS in the middle.
 
     That is where 43 % of the way through the QRS has been made, summed over the leads.
     """
-    step = np.abs(beat[:, 4:] - beat[:, :-4]).sum(axis=0)  # across 8 ms
-    step -= np.sort(step)[len(step) // 5]  # what it is at rest
-    step[step < 0.05 * step.max()] = 0
-    way = np.cumsum(step)
-    return np.searchsorted(way, _R_SHARE * way[-1]) + 2
+    step = np.abs(beats[..., 4:] - beats[..., :-4]).sum(axis=-2)  # across 8 ms
+    step -= np.sort(step)[..., step.shape[-1] // 5, None]  # what it is at rest
+    step[step < 0.05 * step.max(axis=-1, keepdims=True)] = 0
+    way = np.cumsum(step, axis=-1)
+    return (way < _R_SHARE * way[..., -1:]).sum(axis=-1) + 2
 
 
 def pq_window(beat, r):
@@ -154,18 +179,22 @@ def pq_window(beat, r):
 
 def median(beats):
     """Return the median over the first axis."""
-    beats = _sorted(beats)
-    return (beats[(len(beats) - 1) // 2] + beats[len(beats) // 2]) / 2
+    low, high = _sorted(beats, [(len(beats) - 1) // 2, len(beats) // 2])
+    return (low + high) / 2
 
 
 def masked_median(beats, valid):
     """Return the median over the first axis of what is valid; of all, where nothing is."""
-    valid = np.broadcast_to(valid, beats.shape)
+    result = median(beats)
+    spoilt = ~valid.all(axis=(0, 1))
+    valid = np.broadcast_to(valid, beats.shape)[..., spoilt]
     valid = valid | ~valid.any(axis=0)
     n = valid.sum(axis=0, keepdims=True)
-    beats = _sorted(np.where(valid, beats, np.inf))
-    low = np.take_along_axis(beats, (n - 1) // 2, axis=0)
-    return ((low + np.take_along_axis(beats, n // 2, axis=0)) / 2)[0]
+    ranked = np.where(valid, beats[..., spoilt], np.inf)
+    ranked = np.stack(_sorted(ranked, range(len(beats))))
+    low = np.take_along_axis(ranked, (n - 1) // 2, axis=0)
+    result[..., spoilt] = ((low + np.take_along_axis(ranked, n // 2, axis=0)) / 2)[0]
+    return result
 
 
 def usable_beats(peaks, n_times):
@@ -211,6 +240,11 @@ def locate_beats(signal, sampling_rate):
     clean, spikes = remove_spikes(clean)
     band, mains = qrs_band(clean)
     peaks = find_qrs(band)
+    if mains:
+        for frequency in mains:
+            clean = clean - hum(clean, 4 * peaks + 2, frequency)
+        band, _ = qrs_band(clean)
+        peaks = find_qrs(band)
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
     aligned, similarity = align(band, peaks)
@@ -218,13 +252,9 @@ def locate_beats(signal, sampling_rate):
     alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
-    peaks = np.rint(2 * np.where(alike, aligned, peaks) + 1).astype(int)
-    for frequency in mains:
-        clean = clean - hum(clean, peaks, frequency)
-    qrs = windows(clean, peaks, 60, 80)
-    offset = np.full(len(peaks), r_offset(median(qrs[alike])))
-    for other in np.flatnonzero(~alike):
-        offset[other] = r_offset(qrs[other])
+    peaks = np.rint(4 * np.where(alike, aligned, peaks) + 2).astype(int)
+    offset = r_offset(windows(clean, peaks, 60, 80))
+    offset[alike] = _middle(offset[alike])
     return Located(clean, peaks + offset - 60, alike, holes, len(spikes), *leads)
 
 
@@ -234,7 +264,7 @@ def _prepare(signal, sampling_rate):
     seconds = signal.shape[-1] / sampling_rate
     if seconds < MIN_SECONDS:
         raise UnusableECG(f"{seconds:.2g} s is shorter than {MIN_SECONDS} s")
-    mean = signal.mean(axis=-1, keepdims=True, dtype=np.float64)
+    mean = signal.mean(axis=-1, keepdims=True)
     holes, missing = None, np.zeros(len(signal), dtype=bool)
     if not np.isfinite(mean).all():
         holes = np.isnan(signal)
@@ -245,11 +275,8 @@ def _prepare(signal, sampling_rate):
             raise UnusableECG("no values")
         signal = bridge(signal, holes)
         signal[missing] = 0
-        mean = signal.mean(axis=-1, keepdims=True, dtype=np.float64)
-    if signal.dtype == np.float32:
-        signal = signal - mean.astype(np.float32)
-    else:
-        signal = np.subtract(signal, mean, dtype=np.float64).astype(np.float32)
+        mean = signal.mean(axis=-1, keepdims=True)
+    signal = (signal - mean).astype(np.float32, copy=False)
     low, high = signal.min(axis=-1), signal.max(axis=-1)
     if max(high.max(), -low.min()) > 1e6:
         raise UnusableECG("values over 1e6, which cannot be mV")
@@ -281,7 +308,7 @@ def measure_beat(signal, sampling_rate):
         raise UnusableECG("no complete beat")
     clean = clean - baseline(clean, found, alike, None if holes is None else ~holes)
     beats = windows(clean, chosen, R_INDEX, R_INDEX)
-    rr = np.diff(found).mean() if len(found) > 1 else np.nan
+    rr = (found[-1] - found[0]) / (len(found) - 1) if len(found) > 1 else np.nan
     # The part of a beat, -150 to +500 ms, where neighbours at another distance do not show.
     own = slice(R_INDEX - 75, R_INDEX + int(np.fmin(250, 0.6 * rr)))
     valid = _valid(chosen, found[~alike], holes, own)
@@ -296,8 +323,9 @@ def measure_beat(signal, sampling_rate):
         if valid is None:
             beat[lead] = median(beats[keep, lead])
         else:
-            among = np.broadcast_to(valid, beats.shape)[keep, lead]
-            beat[lead] = masked_median(beats[keep, lead], among)
+            one = slice(lead, lead + 1)
+            among = np.broadcast_to(valid, beats.shape)[keep, one]
+            beat[one] = masked_median(beats[keep, one], among)
     beat = low_pass(beat)
     beat -= beat[:, pq_window(beat, R_INDEX)].mean(axis=-1, keepdims=True)
     swing = np.ptp(beat, axis=-1).max()

@@ -10,14 +10,15 @@ from scipy.signal import resample_poly
 
 SAMPLING_RATE = 500  # Hz, of everything below but what `resample` takes
 
-_PAD = 250  # samples of mirror image at both ends of a recording while it is filtered
+BAND_RATE = 125  # Hz, of the QRS band
+_PAD = 125  # samples of mirror image, half at each end, while a recording is filtered
 
 # The baseline: a cubic spline with a knot every 0.4 s follows breathing (to 0.5 Hz) within 1 %.
 _KNOTS = 200  # samples
-_BIN = 10  # samples averaged before the spline is fitted
+_BIN = 20  # samples averaged before the spline is fitted
 _DIASTOLE = 125  # samples before R where a beat begins: 250 ms, before its P wave
 _AROUND_QRS = 60  # samples before and after R in which no hum is measured
-_QRS_BINS = (9, 18)  # bins of a beat, from there, that hold the QRS: -70 to +110 ms
+_QRS_BINS = (4, 9)  # bins of a beat, from there, that hold the QRS: -90 to +110 ms
 _LONGEST = 1000  # samples that a beat can last
 # Weight of the spline's second differences, in uncorrelated bins: next to nothing against a
 # wander that the beats can tell from themselves, decisive against one in step with them.
@@ -26,32 +27,33 @@ _SMOOTH = 0.02
 
 def resample(signal, sampling_rate):
     """Resample along time to 500 Hz."""
-    ratio = Fraction(SAMPLING_RATE / sampling_rate).limit_denominator(1000)
-    if ratio == 1:
+    if sampling_rate == SAMPLING_RATE:
         return signal
+    ratio = Fraction(SAMPLING_RATE / sampling_rate).limit_denominator(1000)
     return resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
 
 
 def qrs_band(signal):
-    """Return what a recording holds from 8 to 40 Hz, at 250 Hz, and the mains it may have.
+    """Return what a recording holds from 8 to 40 Hz, at 125 Hz, and the mains it may have.
 
-    QRS complexes stand out in that band; it is second-order Butterworth, both ways. A sample of
-    it lies on every second sample of the recording, from the second. Mains are the frequencies, of
-    50 and 60 Hz, at which a line stands out of the spectrum: hum, or a harmonic of a very regular
-    heart rate.
+    QRS complexes stand out in that band; it is second-order Butterworth, both ways. Sample i of
+    it is sample 4 i + 2 of the recording. Mains are the frequencies, of 50 and 60 Hz, at which a
+    line stands out of the spectrum: hum, or a harmonic of a very regular heart rate.
     """
+    # Twice half the rate, each time after a mean over neighbours of weights 1, 2, 1 and 1, 1.
     half = 0.25 * (signal[:, :-2:2] + signal[:, 2::2]) + 0.5 * signal[:, 1:-1:2]
-    n_times = half.shape[-1]
+    quarter = 0.5 * (half[:, :-1:2] + half[:, 1::2])
+    n_times = quarter.shape[-1]
     n_fft = fft.next_fast_len(n_times + _PAD, real=True)
-    spectrum = fft.rfft(_extend(half, _PAD // 2, n_fft - n_times - _PAD // 2))
-    mains = [f for f in (50, 60) if _line(spectrum, f * n_fft / 250)]
+    spectrum = fft.rfft(_extend(quarter, _PAD // 2, n_fft - n_times - _PAD // 2))
+    mains = [f for f in (50, 60) if _line(spectrum, f * n_fft / BAND_RATE)]
     spectrum *= _gain(n_fft)
     return fft.irfft(spectrum, n_fft)[:, _PAD // 2 : _PAD // 2 + n_times], mains
 
 
 @lru_cache(maxsize=8)
 def _gain(n_fft):
-    f = fft.rfftfreq(n_fft, 1 / 250)
+    f = fft.rfftfreq(n_fft, 1 / BAND_RATE)
     return (f**4 / (f**4 + 8**4) / (1 + (f / 40) ** 4)).astype(np.float32)
 
 
@@ -81,15 +83,16 @@ def _extend(signal, before, after):
 
 
 def _line(spectrum, at):
-    near = at / 50  # bins in 1 Hz, about
+    # Within 4 Hz, as far as the spectrum goes; the line itself is 0.8 Hz wide.
+    near = 2 * (spectrum.shape[-1] - 1) / BAND_RATE  # bins in 1 Hz
     around = spectrum[:, int(at - 4 * near) : int(at + 4 * near)]
     power = np.einsum("lf,lf->f", around, around.conj()).real
-    middle = len(power) // 2
+    middle = int(at) - int(at - 4 * near)
     width = int(np.ceil(0.4 * near))
     line = power[middle - width : middle + width + 1].max()
     # 2.5 uV over the whole recording, in the mean over leads.
     least = len(spectrum) * (0.0025 * spectrum.shape[-1]) ** 2
-    return line > max(25 * np.median(power), least)
+    return line > max(25 * np.sort(power)[len(power) // 2], least)
 
 
 def remove_spikes(signal):
@@ -99,17 +102,18 @@ def remove_spikes(signal):
     """
     step = signal[:, 3:] - signal[:, :-3]
     size = np.einsum("lt,lt->t", step, step)
-    up, down = size[3:-6], size[6:-3]
-    around = np.maximum(size[:-9], size[9:])
+    up, down = size[6:-9], size[9:-6]
+    around = np.maximum(np.maximum(size[:-15], size[3:-12]), np.maximum(size[12:-3], size[15:]))
     spike = np.flatnonzero(np.minimum(up, down) > np.maximum(0.04, 9 * around))
     if len(spike):
-        back = np.einsum("lt,lt->t", step[:, spike + 3], step[:, spike + 6])
-        spike = spike[back < -0.7 * np.sqrt(up[spike] * down[spike])] + 6
+        back = np.einsum("lt,lt->t", step[:, spike + 6], step[:, spike + 9])
+        spike = spike[back < -0.7 * np.sqrt(up[spike] * down[spike])] + 9
     if not len(spike):
         return signal, spike
     t = np.arange(signal.shape[-1])
     cut = np.isin(t, np.add.outer(spike, np.arange(-4, 5)))
-    return bridge(signal, np.broadcast_to(cut, signal.shape)), spike
+    first = np.diff(spike, prepend=-100) > 6
+    return bridge(signal, np.broadcast_to(cut, signal.shape)), spike[first]
 
 
 def bridge(signal, cut):
@@ -139,7 +143,7 @@ def hum(clean, peaks, mains):
         (steep * turn[5:-5])[:, : n_bins * whole].reshape(len(clean), n_bins, whole).mean(axis=-1)
     )
     at = whole * np.arange(n_bins) + whole // 2 + 5
-    rest = np.abs(at[:, None] - peaks).min(axis=1) > _AROUND_QRS
+    rest = np.abs(at[:, None] - peaks).min(axis=1, initial=len(turn)) > _AROUND_QRS
     if rest.mean() < 0.2:
         return np.zeros_like(clean)
     part = _splines(n_times)[at[rest]]
@@ -175,48 +179,43 @@ def baseline(clean, peaks, alike, usable):
     """
     n_times = clean.shape[-1]
     first = peaks - _DIASTOLE
-    last = np.append(first[1:], n_times)
+    length = np.diff(first, append=n_times)
     if len(peaks) > 1:  # after the last beat, no more than the usual distance is its own
-        last[-1] = min(n_times, first[-1] + int(np.sort(np.diff(peaks))[(len(peaks) - 1) // 2]))
-    n_bins = np.minimum((last - first) // _BIN, _LONGEST // _BIN)
+        length[-1] = min(length[-1], np.sort(length[:-1])[(len(peaks) - 1) // 2])
+    n_bins = np.minimum(length, _LONGEST) // _BIN
     number = np.arange(n_bins.max())
-    start = first[:, None] + _BIN * number
+    start = first[:, None] + _BIN * number  # (n_beats, n_bins)
     own = (number < n_bins[:, None]) & alike[:, None] & (start >= 0) & (start + _BIN < n_times)
     own[:, _QRS_BINS[0] : _QRS_BINS[1]] = False  # it changes with breathing, and not as a level
-    beat, phase = np.nonzero(own)
-    start = start[own]
-    ends = np.stack([start, start + _BIN], axis=1).ravel()
-    value = np.add.reduceat(clean, ends, axis=-1)[:, ::2].T / _BIN
+    start = np.where(own, start, 0)
+    level = np.add.reduceat(clean, np.stack([start, start + _BIN], axis=-1).ravel(), axis=-1)
+    level = level[:, ::2].T.reshape(*start.shape, len(clean)) / _BIN
     part = _splines(n_times)[start + _BIN // 2]
-    size, rest = _fit(part, value, phase)
+    size, rest = _fit(part, level, own)
     # An artefact must not move the baseline of the other beats: once more without it.
-    error = np.sqrt(_mean_by(rest**2, beat, len(peaks))[alike])
-    limit = 3 * np.sort(error, axis=0)[len(error) // 2] + 0.03  # mV
-    trusted = np.ones(value.shape, dtype=bool)
-    worse = np.zeros((len(peaks), len(clean)), dtype=bool)
-    worse[alike] = error > limit
-    trusted &= ~worse[beat]
+    error = np.sqrt(np.einsum("bpl,bpl->bl", rest, rest) / np.maximum(own.sum(axis=1), 1)[:, None])
+    limit = 3 * np.sort(error[alike], axis=0)[alike.sum() // 2] + 0.03  # mV
+    trusted = own[..., None] & (error <= limit)[:, None]
     if usable is not None:
-        trusted &= usable[:, start[:, None] + np.arange(_BIN)].all(axis=-1).T
-    for lead in np.flatnonzero(~trusted.all(axis=0)):
-        keep = trusted[:, lead]
-        size[:, lead] = _fit(part[keep], value[keep, lead : lead + 1], phase[keep])[0][:, 0]
-    return _curve(size.T.astype(np.float32), n_times)
+        whole = usable[:, start[..., None] + np.arange(_BIN)].all(axis=-1)
+        trusted &= np.moveaxis(whole, 0, -1)
+    for lead in np.flatnonzero((trusted != own[..., None]).any(axis=(0, 1))):
+        size[lead] = _fit(part, level[..., lead, None], trusted[..., lead])[0]
+    return _curve(size, n_times)
 
 
-def _fit(part, value, phase):
-    # Least squares of the splines, each bin less the mean of those of the same phase.
-    both = np.hstack([part, value])
-    both -= _mean_by(both, phase, phase.max(initial=0) + 1)[phase]
-    part, value = both[:, : part.shape[1]], both[:, part.shape[1] :]
-    normal = part.T @ part + _penalty(part.shape[1])
-    size = np.linalg.solve(normal, part.T @ value)
-    return size, value - part @ size
-
-
-def _mean_by(values, group, n_groups):
-    member = (group == np.arange(n_groups)[:, None]).astype(np.float32)
-    return member @ values / np.maximum(member.sum(axis=1), 1)[:, None]
+def _fit(part, level, own):
+    # Least squares of the splines to the levels (n_beats, n_bins, n_leads), each bin less its
+    # mean over the beats, where `own` is true: sizes (n_leads, n_splines), and what is left.
+    n_splines = part.shape[-1]
+    both = np.concatenate([part, level], axis=-1) * own[..., None]
+    both -= both.sum(axis=0) / np.maximum(own.sum(axis=0), 1).astype(np.float32)[:, None]
+    both *= own[..., None]
+    flat = both.reshape(-1, both.shape[-1])
+    product = flat[:, :n_splines].T @ flat
+    normal = product[:, :n_splines] + _penalty(n_splines)
+    size = np.linalg.solve(normal, product[:, n_splines:]).astype(np.float32)
+    return size.T, both[..., n_splines:] - both[..., :n_splines] @ size
 
 
 @lru_cache(maxsize=8)

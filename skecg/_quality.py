@@ -42,10 +42,11 @@ def lead_names(mask):
 def find_still(signal, sampling_rate):
     """Return where leads hold one value for 1 s or longer, or None if nowhere."""
     n = int(_STILL_SECONDS * sampling_rate)
-    # Such a stretch holds two neighbours of a comb of half its length.
-    comb = signal[:, :: n // 2]
+    # Such a stretch holds four points of a comb of a quarter of its length.
+    comb = signal[:, :: n // 4]
+    same = comb[:, 1:] == comb[:, :-1]
     still = {}
-    for lead in np.flatnonzero((comb[:, 1:] == comb[:, :-1]).any(axis=1)):
+    for lead in np.flatnonzero((same[:, 2:] & same[:, 1:-1] & same[:, :-2]).any(axis=1)):
         still[lead] = _stretches(signal[lead, 1:] == signal[lead, :-1], n - 1)
         still[lead][:, 1] += 1
     return _marked(signal.shape, still)
@@ -58,13 +59,14 @@ def find_rails(signal, low, high, sampling_rate):
     """
     n = int(_RAIL_SECONDS * sampling_rate)
     rails = {}
+    comb = signal[:, :: n - 1]  # has a point in every such stretch
     for end in (low, high):
-        far = np.flatnonzero(np.abs(end) >= _RAIL_MV)
-        at = signal[far] == end[far, None]
-        for lead, row in zip(far, at, strict=True):
-            if np.count_nonzero(row) >= n:
-                found = _stretches(row, n)
-                found = found[found[:, 1] < len(row)]
+        at_end = (comb == end[:, None]).any(axis=1) & (np.abs(end) >= _RAIL_MV)
+        for lead in np.flatnonzero(at_end):
+            there = signal[lead] == end[lead]
+            if np.count_nonzero(there) >= n:
+                found = _stretches(there, n)
+                found = found[found[:, 1] < signal.shape[1]]
                 rails[lead] = np.concatenate([rails.get(lead, _NONE), found])
     return _marked(signal.shape, rails)
 

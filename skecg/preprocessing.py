@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from . import _beats
 from ._quality import judge, lead_names, unusable
 from ._validation import validate_ecgs
-from .io._ecg import ECG
+from .io import ECG
 
 __all__ = ["BeatCropper", "LeadStandardScaler", "MedianBeat", "r_peaks"]
 
@@ -353,7 +353,7 @@ def r_peaks(X, sampling_rate=500):
     >>> from skecg.preprocessing import r_peaks
     >>> t = np.arange(1500) % 400 - 200
     >>> r_peaks(np.exp(-0.5 * (t / 4) ** 2)[None])
-    [array([ 199,  599,  999, 1399])]
+    [array([ 198,  598,  998, 1398])]
     """
     peaks = []
     for signal, rate, _ in _recordings(X, sampling_rate)[0]:

@@ -34,7 +34,7 @@ def test_the_unit_of_each_lead_is_turned_into_millivolt(tmp_path, unit, factor):
 
 
 def test_an_unknown_unit_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(ValueError, match="gives the unit mmHg; mV, uV or nV are known"):
+    with pytest.raises(ValueError, match="gives the unit mmHg; V, mV, uV or nV are known"):
         read_wfdb(write(tmp_path, units=("mV", "mmHg")))
 
 

@@ -1,0 +1,230 @@
+"""From a file to an ECG: find the format, read it, bring it into standard form."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from skecg.leads import LEADS, complete_leads, limb_lead_error, match_lead
+
+from ._aecg import read_aecg
+from ._array import is_npy, read_csv, read_npy
+from ._dicom import is_dicom, read_dicom
+from ._ecg import ECG, ECGFormatError
+from ._edf import is_edf, read_edf
+from ._muse import read_muse
+from ._schiller import read_schiller
+from ._scp import is_scp, read_scp
+from ._sierra import read_sierra
+from ._wfdb import header_of, is_header, names_file, read_wfdb_stored
+from ._xml import xml_format
+
+_XML = {"aecg": read_aecg, "muse": read_muse, "schiller": read_schiller, "sierra": read_sierra}
+_HEAD = 4096  # bytes by which a format is known
+_MAX_BYTES = 2**30
+_MAX_LIMB_ERROR = 0.02  # mV; by rounding alone it is less than two steps of the resolution,
+_COARSEST = 0.025  # mV, which is five times what IEC 60601-2-25 allows
+
+
+def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifiers=False):
+    """Read one ECG of any known format into standard form.
+
+    The format is found by what the file holds, whatever its name. Units, gains, baselines
+    and missing-sample codes are taken at the file's word, leads are ordered by name, limb
+    leads that are missing are computed from two others. What was doubtful is told in
+    `ECG.notes`; nothing is filtered or resampled.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, or a WFDB record with or without an extension.
+    sampling_rate : float, default=None
+        In Hz. CSV and NPY files need it; for a file that tells its own it must be the same.
+    unit : {"V", "mV", "uV", "nV"}, default=None
+        Unit of a CSV or NPY file, which needs it. Other files tell their own.
+    leads : list of str, default=None
+        Names of the rows or columns of an NPY file, or of a CSV file without a header, which
+        need it. For a file that tells its own they must be the same.
+    keep_identifiers : bool, default=False
+        Whether to keep names and numbers that point to a person, in `ECG.identifiers`.
+
+    Returns
+    -------
+    ECG
+        The recording: 12 leads in mV, and what the file tells about it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or it names another that is missing.
+    ECGFormatError
+        If the file is of no known format, is damaged, or holds none of the twelve leads; the
+        message names the file and the cause.
+    ImportError
+        If the package that reads this format is not installed; the message names the extra.
+
+    Examples
+    --------
+    >>> from skecg.io import read_ecg
+    >>> ecg = read_ecg("ecg.dcm")  # doctest: +SKIP
+    >>> ecg.signal.shape, ecg.sampling_rate, ecg.notes  # doctest: +SKIP
+    """
+    path, kind = Path(path), "ECG"
+    try:
+        kind, reader = _find_format(path)
+        if kind in ("csv", "npy"):
+            stored = reader(path, sampling_rate, unit, leads)
+        else:
+            stored = reader(path)
+            _compare(stored, sampling_rate, unit, leads)
+        return _standard_form(stored, kind, keep_identifiers)
+    except (FileNotFoundError, ImportError, PermissionError):
+        raise
+    except Exception as error:  # parsers raise whatever they run into
+        cause = str(error)
+        if not isinstance(error, ECGFormatError):
+            cause = f"cannot be read as {kind}: {type(error).__name__}: {error}"
+        if str(path) not in cause:
+            cause = f"{path} {cause}"
+        raise ECGFormatError(cause) from error
+
+
+def _find_format(path):
+    header = _wfdb_header(path)
+    if header:
+        return "wfdb", read_wfdb_stored
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}, nor a WFDB record of this name.")
+    if path.is_dir():
+        raise ECGFormatError("is a folder. Give the files in it, one at a time.")
+    if not path.is_file():
+        raise ECGFormatError("is not a regular file.")
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    size = path.stat().st_size
+    if size == 0:
+        raise ECGFormatError("is empty.")
+    if size > _MAX_BYTES:
+        raise ECGFormatError(f"has {size} bytes; more than {_MAX_BYTES} are not read.")
+    if is_dicom(head):
+        return "dicom", read_dicom
+    if is_edf(head):
+        return "edf", read_edf
+    if is_npy(head):
+        return "npy", read_npy
+    if is_scp(head):
+        return "scp", read_scp
+    if xml_format(head):
+        return xml_format(head), _XML[xml_format(head)]
+    if _is_text(head) and not head.lstrip().startswith(b"<"):
+        return "csv", read_csv
+    raise ECGFormatError(
+        "is of no known format: WFDB (a signal file needs its .hea beside it), DICOM, SCP-ECG, "
+        "XML (HL7 aECG, Philips SierraECG, GE MUSE, Schiller), EDF, BDF, NPY or CSV."
+    )
+
+
+def _wfdb_header(path):
+    try:
+        header = header_of(path)
+    except FileNotFoundError:
+        return None
+    # A file that only happens to have a header's name, or to lie beside one, is no WFDB record.
+    if header == path:
+        return header if is_header(header) else None
+    return header if not path.is_file() or names_file(header, path) else None
+
+
+def _is_text(head):
+    return b"\0" not in head and not any(c < 9 or 13 < c < 32 for c in head)
+
+
+def _compare(stored, sampling_rate, unit, leads):
+    if sampling_rate is not None and sampling_rate != stored.sampling_rate:
+        raise ECGFormatError(
+            f"has {stored.sampling_rate:g} Hz by its own word; sampling_rate={sampling_rate} "
+            "contradicts it. Leave it out."
+        )
+    if unit is not None:
+        raise ECGFormatError(f"tells its own unit. Leave unit={unit!r} out.")
+    if leads is not None:
+        own = [match_lead(name) or name for name in stored.leads]
+        if own != [match_lead(name) or name for name in leads]:
+            raise ECGFormatError(
+                f"holds the leads {', '.join(stored.leads)} by its own word; leads={list(leads)} "
+                "contradicts them. Leave it out."
+            )
+
+
+def _standard_form(stored, kind, keep_identifiers):
+    if not (np.isfinite(stored.sampling_rate) and stored.sampling_rate > 0):
+        raise ECGFormatError(f"gives a sampling rate of {stored.sampling_rate} Hz.")
+    signal, found = _twelve_leads(stored.signal, stored.leads)
+    notes = [*stored.notes, *_describe(signal, found)]
+    median = None
+    if stored.median is not None:
+        median, beat = _twelve_leads(stored.median, stored.median_leads)
+        more = [f"median beat: {note}" for note in _describe(median, beat) if note not in notes]
+        notes += more
+    ecg = ECG(
+        signal=signal,
+        sampling_rate=float(stored.sampling_rate),
+        format=kind,
+        derived_leads=found.derived,
+        missing_leads=found.missing,
+        median=median,
+        median_sampling_rate=stored.median_sampling_rate,
+        median_r_index=stored.median_r_index,
+        highpass=stored.highpass,
+        lowpass=stored.lowpass,
+        notch=stored.notch,
+        age=None if stored.age is None else float(stored.age),
+        sex=stored.sex,
+        acquired=stored.acquired and datetime.combine(stored.acquired, stored.acquired.time()),
+        identifiers=dict(stored.identifiers) if keep_identifiers else None,
+        notes=tuple(notes),
+    )
+    if ecg.st_reliable is False:
+        doubt = (
+            f"ST unreliable: high-pass of {ecg.highpass:g} Hz, above 0.05 Hz; whether it was "
+            "zero-phase is not told"
+        )
+        ecg = replace(ecg, notes=(doubt, *ecg.notes))
+    return ecg
+
+
+def _twelve_leads(signal, leads):
+    try:
+        found = complete_leads(signal, leads)
+    except ValueError as error:
+        raise ECGFormatError(f"cannot be put in order: {error}") from error
+    return np.ascontiguousarray(found.signal, dtype=np.float32), found
+
+
+def _describe(signal, found):
+    """Say in words what was done to the leads, and what is doubtful in them."""
+    notes = []
+    if found.derived:
+        notes.append(f"{', '.join(found.derived)} computed from two other limb leads")
+    if found.missing:
+        notes.append(f"{', '.join(found.missing)} missing")
+    if found.others:
+        notes.append(f"leads left out: {', '.join(found.others)}")
+    gaps = np.isnan(signal).any(axis=1) & ~np.isin(LEADS, found.missing)
+    if gaps.any():
+        notes.append(f"samples missing in {', '.join(np.array(LEADS)[gaps])}")
+    error = limb_lead_error(signal)
+    if error > max(_MAX_LIMB_ERROR, 2 * _resolution(signal[:6])):
+        notes.append(
+            f"limb leads contradict one another by over {1000 * error:.0f} uV for 1 % of the "
+            "time; they are left as stored"
+        )
+    return notes
+
+
+def _resolution(signal):
+    """Return the largest over leads of the smallest step between samples, in mV."""
+    step = np.abs(np.diff(signal, axis=1))
+    smallest = np.where(step > 1e-5, step, np.inf).min(axis=1, initial=np.inf)
+    return min(smallest[np.isfinite(smallest)].max(initial=0), _COARSEST)

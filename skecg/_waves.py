@@ -17,7 +17,7 @@ def reduce(ufunc, beats, start, stop):
     ufunc : numpy.ufunc
         Such as ``np.add``.
     beats : ndarray of shape (n_samples, n_leads, n_times)
-        Contiguous.
+        Median beats.
     start, stop : ndarray of int of shape (n_samples,)
         `start` below `stop`, `stop` below n_times.
 
@@ -25,10 +25,12 @@ def reduce(ufunc, beats, start, stop):
     -------
     ndarray of shape (n_samples, n_leads)
     """
-    n_samples, n_leads, n_times = beats.shape
-    lead = np.arange(n_samples * n_leads).reshape(n_samples, n_leads) * n_times
+    first = start.min()
+    part = np.ascontiguousarray(beats[:, :, first : stop.max() + 1])
+    n_samples, n_leads, n_times = part.shape
+    lead = np.arange(n_samples * n_leads).reshape(n_samples, n_leads) * n_times - first
     ends = np.stack([lead + start[:, None], lead + stop[:, None]], axis=2)
-    return ufunc.reduceat(beats.ravel(), ends.ravel())[::2].reshape(n_samples, n_leads)
+    return ufunc.reduceat(part.ravel(), ends.ravel())[::2].reshape(n_samples, n_leads)
 
 
 def samples(beats, origin, start, stop):

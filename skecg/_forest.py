@@ -167,6 +167,7 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
             self._features = BeatFeatures(r_index=self.r_index, sampling_rate=self.sampling_rate)
             table = self._features.fit_transform(X)
             self.feature_names_ = self._features.get_feature_names_out()
+        self._check_qrs(table)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -222,8 +223,22 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
                 f"fitted on {kinds[expected]}."
             )
         if expected:
-            return validate_table(self, X, reset=False)
-        return self._features.transform(validate_ecgs(self, X, reset=False))
+            table = validate_table(self, X, reset=False)
+        else:
+            table = self._features.transform(validate_ecgs(self, X, reset=False))
+        self._check_qrs(table)
+        return table
+
+    def _check_qrs(self, table):
+        # All features of such an ECG are missing: its risk would be that of the imputed values.
+        missing = np.isnan(table[:, self.feature_names_ == "qrs_duration"]).any(axis=1)
+        rows = np.flatnonzero(missing)
+        if len(rows):
+            shown = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
+            raise ValueError(
+                f"X has no QRS complex in {len(rows)} of {len(table)} rows ({shown}). Drop these "
+                "rows."
+            )
 
     def _forests(self):
         """Return imputer and forest: one pair if improved, one a fold if published."""

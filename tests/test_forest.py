@@ -344,7 +344,7 @@ def test_shap_values_without_the_package_name_the_extra(beats, monkeypatch):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_missing_features_are_filled_in(beats, preset):
     X, y = beats[0].copy(), beats[1]
-    X[:40] = 0
+    X[:40, :, :250] = 0  # no P wave
     assert np.isnan(BeatFeatures().fit_transform(X)).any()
     fitted = forest(preset=preset).fit(X, y)
     proba = fitted.predict_proba(X)
@@ -366,7 +366,21 @@ def test_rows_too_short_for_a_beat_are_told_apart_by_their_statistics(beats, pre
 def test_a_feature_missing_only_in_prediction_is_filled_in(beats):
     X, y, _ = beats
     fitted = forest().fit(X, y)
-    assert np.isfinite(fitted.predict_proba(np.zeros((2, 12, 600)))).all()
+    without_p = X[:2].copy()
+    without_p[:, :, :250] = 0
+    assert np.isfinite(fitted.predict_proba(without_p)).all()
+
+
+def test_a_beat_without_a_qrs_is_refused_and_named(beats, table):
+    X, y = beats[0].copy(), beats[1]
+    X[[3, 8]] = 0
+    flat = table.copy()
+    flat.iloc[[3, 8]] = np.nan
+    for given in (X, flat):
+        with pytest.raises(ValueError, match=r"no QRS complex in 2 of \d+ rows \(3, 8\)"):
+            forest().fit(given, y)
+    with pytest.raises(ValueError, match=r"no QRS complex in 2 of \d+ rows \(3, 8\)"):
+        forest().fit(*beats[:2]).predict_proba(X)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

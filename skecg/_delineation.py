@@ -37,15 +37,21 @@ _MARGIN = 0.020  # that the next QRS may begin earlier in its beat than this one
 # a gentle one hardly at all; how much is taken back.
 _SMOOTH, _ROUNDED = 0.008, 0.006
 _PQ = 0.016  # before the QRS's onset: the zero level
-_P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.020, 0.030
+_CUT = 0.020  # a wave that ends so near to the end of the beat is cut off by it
+# Of a P wave: how far before the QRS its peak is looked for, its least height, how long
+# it rises and falls at least.
+_P_LAST, _P_LEAST, _P_FLANK = 0.220, 0.020, 0.010
 # A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
 # The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
 _LATE = (0.020, 0.120, 0.240)
-_T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.500, 0.55, 0.010
-# How far apart the lobes of one wave may be, how far a corner is looked for from the steepest
-# point, and where that is looked for.
+# Of a T wave: how long after J it begins at the earliest, how long after R its peak comes at the
+# latest, also as a share of RR where that is known, its least height.
+_T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.440, 0.55, 0.010
+# How far apart the lobes of one wave may be, how far from the steepest point a corner is looked
+# for, and how far from the peak the steepest point.
 _P = (0.080, 0.060, 0.080)
 _T = (0.140, 0.100, 0.200)
+# Shares of the highest wave that one nearer to the QRS, or another lobe, has to stand out by.
 _NEARER, _LOBE = 0.4, 0.33
 
 _CHUNK = 64  # beats worked on at a time, so that they stay in the processor's cache
@@ -81,8 +87,8 @@ def qrs_bounds(beats, r_index, sampling_rate):
     """Find the global onset and offset of the QRS, all leads together.
 
     From the steep core of the QRS outwards, the last sample before the activity (see
-    `_activity`) stays for 20 ms within 1.5 % (onset) or 2.5 % (offset) of the way from the quiet
-    level of the next 60 ms to the peak.
+    `_activity`) stays for 20 ms within 3 % of the way from the quiet level of the next 60 ms to
+    the peak.
 
     Parameters
     ----------
@@ -122,7 +128,7 @@ def t_window(beats, r_index, sampling_rate, offset):
     Returns
     -------
     start, stop : ndarray of int of shape (n_samples,)
-        From 80 ms after J to 500 ms after R, or to the next QRS if that comes before.
+        From 80 ms after J to 440 ms after R, or to the next QRS if that comes before.
     """
     start = offset + round(0.080 * sampling_rate)
     limit = r_index + round(_T_LAST * sampling_rate)
@@ -246,9 +252,8 @@ def _t_wave(size, r, qrs_on, qrs_off, rr, rate):
     room = np.clip(following - start, 2, curve.shape[1])
     found = _wave(curve, last, room, _T, rate)
     # Where nothing but the fall from J stands out, ST segment and T are one wave that begins here.
-    fall = curve[:, 0] - np.where(np.arange(curve.shape[1]) < room[:, None], curve, np.inf).min(
-        axis=1
-    )
+    inside = np.arange(curve.shape[1]) < room[:, None]
+    fall = curve[:, 0] - np.where(inside, curve, np.inf).min(axis=1)
     falling = ~(found[-1] >= _LOBE * fall)
     if falling.any():
         curve[falling, 0] = 0
@@ -256,7 +261,7 @@ def _t_wave(size, r, qrs_on, qrs_off, rr, rate):
         for values, new in zip(found, again, strict=True):
             values[falling] = new
     on, peak, off, height = found
-    off = np.where(start + off < n_times - 1, off, np.nan)
+    off = np.where(start + off < n_times - round(_CUT * rate), off, np.nan)
     return [np.where(height >= _T_LEAST, start + at, np.nan) for at in (on, peak, off)]
 
 
@@ -269,9 +274,9 @@ def _p_wave(size, r, qrs_on, t_off, rr, rate):
     t_end = np.where(np.isnan(t_off), r, t_off) - np.where(np.isfinite(rr[0]), rr[0], rr[1])
     last = np.clip(qrs_on - t_end, 0, last).astype(int)
     off, peak, on, height = _wave(curve, last, room, _P, rate)
-    exists = (height >= _P_LEAST) & (off - on <= -_P_SHORTEST * rate)
+    exists = (height >= _P_LEAST) & (np.minimum(on - peak, peak - off) >= _P_FLANK * rate)
     exists &= ~(np.isinf(np.minimum(*rr)) & (_late_wave(size, t_off, rate) >= height))
-    on = np.where(on < qrs_on - 1, on, np.nan)
+    on = np.where(qrs_on - 1 - on >= round(_CUT * rate), on, np.nan)
     return [np.where(exists, qrs_on - 1 - i, np.nan) for i in (on, peak, off)]
 
 

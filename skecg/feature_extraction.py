@@ -140,17 +140,18 @@ class BeatFeatures(TransformerMixin, BaseEstimator):
     ends after the beat does, no R in a lead, the angle of a vector of no length.
 
     The 74 features of the published forest [8]_, whose definitions are those of a manufacturer and
-    not public, and what stands for them here: HR `heart_rate`, Age `age`, JTc `jtc` (all three by
-    :func:`add_patient`), PR `pr_interval`, QRSd `qrs_duration`, mfpQRSaxis `qrs_axis`, fpTaxis
+    not public, and what stands for them here. By :func:`add_patient`: HR `heart_rate`, Age `age`,
+    JTc `jtc`. Of all leads: PR `pr_interval`, QRSd `qrs_duration`, mfpQRSaxis `qrs_axis`, fpTaxis
     `t_axis`, txzQRSaxis `qrs_azimuth`, QRSTangle `qrst_peak_angle_kors`, mQRSTangle
-    `qrst_angle_kors`, TCRT and TCRTangle `tcrt` and `tcrt_angle`, TampInfl1, fpTinfl1Axis and
-    fpTinfl1Mag `t_inflection_amp`, `_axis` and `_magnitude`, Tamp `rms_t`, TrelAmp `rms_t_qrs`,
-    PCA1 to 3 `pca1` to `pca3`, spatialTaxisDev `t_deviation`, TMD, TMDpre and TMDpost `tmd`,
-    `tmd_pre` and `tmd_post`, TpTe `tpte`, pctRNDPV, pctJNDPV, pctSTNDPV and pctTNDPV
-    `ndpv_share_qrs`, `_j`, `_st` and `_t`, RNDPV to TNDPV `ndpv_qrs` to `ndpv_t`, QRS_, J_, STT_
-    and T_PCAratio `pca_ratio_qrs`, `_j`, `_stt` and `_t`, pcaTamp `pca_tamp`, Tasym `t_symmetry`,
-    rmsMin and rmsVar `rms_min` and `rms_var`, MIsz `selvester`, latConcaveAmp and antConcaveAmp
-    `concavity_lateral` and `_anterior`, and qdur, ramp, vat, st80 and tamp of leads by these names.
+    `qrst_angle_kors`, TCRT `tcrt`, TCRTangle `tcrt_angle`, TampInfl1 `t_inflection_amp`,
+    fpTinfl1Axis `t_inflection_axis`, fpTinfl1Mag `t_inflection_magnitude`, Tamp `rms_t`, TrelAmp
+    `rms_t_qrs`, PCA1 to PCA3 `pca1` to `pca3`, spatialTaxisDev `t_deviation`, TMD `tmd`, TMDpre
+    `tmd_pre`, TMDpost `tmd_post`, TpTe `tpte`, RNDPV, JNDPV, STNDPV and TNDPV `ndpv_qrs`,
+    `ndpv_j`, `ndpv_st` and `ndpv_t`, the same with pct before them `ndpv_share_qrs` and so on,
+    the PCA ratios of QRS, J, STT and T `pca_ratio_qrs` and so on, pcaTamp `pca_tamp`, Tasym
+    `t_symmetry`, rmsMin `rms_min`, rmsVar `rms_var`, MIsz `selvester`, latConcaveAmp
+    `concavity_lateral`, antConcaveAmp `concavity_anterior`. Of single leads: qdur, ramp, vat, st80
+    and tamp by these names.
 
     References
     ----------

@@ -30,89 +30,67 @@ class BeatFeatures(TransformerMixin, BaseEstimator):
 
     One column of each lead, such as ``st80_V2``:
 
-    =======================  =====  =============================================================
-    column                   unit   meaning
-    =======================  =====  =============================================================
-    ``pamp parea``           mV,    P wave: largest deviation with its sign; signed area
-                             mV ms
-    ``qamp ramp samp``       mV     amplitudes of Q, R, S, R' and S' as in IEC 60601-2-51 [1]_:
-    ``r2amp s2amp``                 deflections that are 30 uV away from zero for 6 ms; Q, S, S'
-                                    below zero; 0 where there is none. A QS is Q as well as S
-    ``qdur rdur sdur``       ms     their durations from zero crossing to zero crossing; 0 where
-    ``r2dur s2dur``                 there is none
-    ``vat``                  ms     ventricular activation time: onset of the QRS to the top of
-                                    R, of R' if it is higher; NaN without R
-    ``qrsptp``               mV     highest minus lowest value of the QRS
-    ``qrsarea``              mV ms  signed area of the QRS
-    ``j st40 st60 st80``     mV     level at J, and 40, 60 and 80 ms after it [2]_
-    ``stamp``                mV     median level from J to J + 80 ms
-    ``stslope``              mV/s   slope of the line fitted from J + 20 to J + 80 ms
-    ``starea``               mV ms  signed area from J to J + 80 ms
-    ``tamp tarea``           mV,    T wave: largest deviation with its sign; signed area
-                             mV ms
-    ``tqrs``                 1      tamp / qrsptp
-    ``tsymmetry``            1      T peak to end over T onset to peak, the peak of the lead
-    =======================  =====  =============================================================
+    - ``pamp``, ``parea`` (mV, mV ms): P wave, largest deviation with its sign, and signed area.
+    - ``qamp``, ``ramp``, ``samp``, ``r2amp``, ``s2amp`` (mV): amplitudes of Q, R, S, R' and S' as
+      in IEC 60601-2-51 [1]_, deflections that are 30 uV away from zero for 6 ms; below zero for Q,
+      S and S', 0 where there is none. A QS counts as Q as well as S.
+    - ``qdur``, ``rdur``, ``sdur``, ``r2dur``, ``s2dur`` (ms): their durations from crossing to
+      crossing of zero; 0 where there is none.
+    - ``vat`` (ms): ventricular activation time, from the onset of the QRS to the top of R, of R'
+      if it is higher.
+    - ``qrsptp``, ``qrsarea`` (mV, mV ms): highest minus lowest value of the QRS, and signed area.
+    - ``j``, ``st40``, ``st60``, ``st80`` (mV): level at J [2]_, and 40, 60 and 80 ms after it.
+    - ``stamp`` (mV): median level from J to J + 80 ms.
+    - ``stslope`` (mV/s): slope of the line fitted from J + 20 to J + 80 ms.
+    - ``starea`` (mV ms): signed area from J to J + 80 ms.
+    - ``tamp``, ``tarea`` (mV, mV ms): T wave, largest deviation with its sign, and signed area.
+    - ``tqrs``: tamp / qrsptp.
+    - ``tsymmetry``: T peak to end over T onset to peak, at the peak of the lead.
 
-    One column of all leads together:
+    One column of all leads together, where RMS is that over the leads, of twelve the eight
+    independent ones I, II, V1 ... V6:
 
-    ===========================  =======  =======================================================
-    column                       unit     meaning
-    ===========================  =======  =======================================================
-    ``p_duration pr_interval``   ms       P onset to end; P onset to QRS onset
-    ``qrs_duration``             ms       QRS onset to J
-    ``qt_interval``              ms       QRS onset to T end
-    ``jt_interval tpte``         ms       J to T end; T peak to T end
-    ``t_symmetry``               1        T peak to end over T onset to peak
-    ``rms_qrs rms_t``            mV       largest RMS over the leads in QRS and T
-    ``rms_t_qrs``                1        rms_t / rms_qrs
-    ``rms_st``                   mV       mean RMS from J to J + 80 ms
-    ``rms_mean rms_min``         mV       mean and least RMS from J to T end
-    ``rms_var``                  mV^2     variance of the RMS from J to T end
-    ``t_inflection_amp``         mV       RMS where it rises most steeply before the T peak;
-    ``t_inflection_axis``        degrees  frontal axis and
-    ``t_inflection_magnitude``   mV       length of the frontal vector there
-    ===========================  =======  =======================================================
+    - ``p_duration``, ``pr_interval`` (ms): P onset to P end and to QRS onset.
+    - ``qrs_duration``, ``qt_interval`` (ms): QRS onset to J and to T end.
+    - ``jt_interval``, ``tpte`` (ms): J and T peak to T end.
+    - ``t_symmetry``: T peak to end over T onset to peak.
+    - ``rms_qrs``, ``rms_t`` (mV): largest RMS in QRS and T; ``rms_t_qrs``: their ratio.
+    - ``rms_st`` (mV): mean RMS from J to J + 80 ms.
+    - ``rms_mean``, ``rms_min``, ``rms_var`` (mV, mV, mV^2): mean, least value and variance of the
+      RMS from J to T end.
 
-    And of twelve leads only, by the eight independent ones where it is vectors or components:
+    And of twelve leads only, with vectors and components from the eight independent ones:
 
-    ===========================  =======  =======================================================
-    column                       unit     meaning
-    ===========================  =======  =======================================================
-    ``p_axis qrs_axis t_axis``   degrees  frontal axis of the area, atan2(2/sqrt(3) aVF, I)
-    ``qrs_azimuth t_azimuth``    degrees  mean vector by Kors' matrix [3]_, the areas of the QRS,
-    ``svg_azimuth``                       from J to T end, and of both (spatial ventricular
-                                          gradient): 0 left, 90 back, -90 front
-    ``qrs_elevation``            degrees  its angle down from the transverse plane
-    ``t_elevation``
-    ``svg_elevation``
-    ``qrs_magnitude``            mV ms    its length
-    ``t_magnitude``
-    ``svg_magnitude``
-    ``qrst_angle_kors``          degrees  spatial QRS-T angle: between the mean vectors, by Kors'
-    ``qrst_angle_dower``                  matrix and by the inverse of Dower's [4]_, which gives
-                                          about 23 degrees more in normal adults
-    ``qrst_peak_angle_kors``     degrees  between the longest vectors, by Kors' matrix
-    ``t_deviation``              degrees  mean T vector to the mean of normal adults
-    ``pca_ratio_qrs _j _st``     1        s2^2 / s1^2 with s the singular values of the leads,
-    ``_stt _t``                           not centred, in the QRS, J - 20 to J + 20 ms, J to
-                                          J + 80 ms, J to T end and the T wave
-    ``ndpv_qrs`` ... ``_t``      mV^2     non-dipolar voltage: s4^2 + ... + s8^2 at 500 Hz
-    ``ndpv_share_qrs`` ...       1        the same over the sum of all eight squares
-    ``pca1 pca2 pca3``           mV       s / sqrt(n) of the first three, n samples J to T end
-    ``pca_tamp``                 mV       largest first component of the T wave
-    ``tmd tmd_pre tmd_post``     degrees  T-wave morphology dispersion [5]_, of T, and of its
-                                          part before and after the peak
-    ``tcrt tcrt_angle``          1, deg.  total cosine R-to-T [5]_ and its arc cosine
-    ``concavity_lateral``        mV       chord from J to T peak minus ST where that is largest,
-    ``concavity_anterior``                above zero if ST is concave: mean of I aVL V5 V6; V1
-    ``concavity_inferior``                to V4; II III aVF
-    ``selvester``                points   infarct size by 32 points [6]_, 3 % of the left
-                                          ventricle each
-    ``aldrich_anterior``         %        left ventricle at risk [7]_, 3 (1.5 n - 0.4) with n
-                                          leads of J >= 0.1 mV,
-    ``aldrich_inferior``                  3 (0.6 sum + 2) with the mm of J in II, III and aVF
-    ===========================  =======  =======================================================
+    - ``p_axis``, ``qrs_axis``, ``t_axis`` (degrees): frontal axis, atan2(2/sqrt(3) aVF, I) of the
+      areas.
+    - ``t_inflection_amp`` (mV), ``t_inflection_axis`` (degrees), ``t_inflection_magnitude`` (mV):
+      RMS, and axis and length of the frontal vector, where the RMS rises most steeply before the
+      T peak.
+    - ``qrs_azimuth``, ``qrs_elevation`` (degrees), ``qrs_magnitude`` (mV ms), and the same of
+      ``t`` and ``svg``: mean vector by Kors' matrix [3]_ of the areas of the QRS, of J to T end,
+      and of both together, the spatial ventricular gradient. Azimuth 0 is left, 90 back, -90
+      front; elevation is positive towards the feet.
+    - ``qrst_angle_kors``, ``qrst_angle_dower`` (degrees): spatial QRS-T angle, between those mean
+      vectors, by Kors' matrix and by the inverse of Dower's [4]_. The second is some 23 degrees
+      wider in normal adults.
+    - ``qrst_peak_angle_kors`` (degrees): between the longest vectors of QRS and T, by Kors' matrix.
+    - ``t_deviation`` (degrees): between the mean vector of T and that of normal adults.
+    - ``pca_ratio_qrs``, ``_j``, ``_st``, ``_stt``, ``_t``: s2^2 / s1^2 with the singular values s
+      of the leads, not centred, in the QRS, J - 20 to J + 20 ms, J to J + 80 ms, J to T end, and
+      T. Others print 100 s2 / s1.
+    - ``ndpv_qrs`` ... ``ndpv_t`` (mV^2): non-dipolar voltage, s4^2 + ... + s8^2, at 500 Hz;
+      ``ndpv_share_qrs`` ... ``ndpv_share_t``: the same over the sum of all eight squares.
+    - ``pca1``, ``pca2``, ``pca3`` (mV): s / sqrt(n) of the n samples from J to T end.
+    - ``pca_tamp`` (mV): largest first component of T.
+    - ``tmd``, ``tmd_pre``, ``tmd_post`` (degrees): T-wave morphology dispersion [5]_ of T, and of
+      its parts before and after the peak.
+    - ``tcrt``, ``tcrt_angle`` (1, degrees): total cosine R-to-T [5]_ and its arc cosine.
+    - ``concavity_lateral``, ``concavity_anterior``, ``concavity_inferior`` (mV): the chord from J
+      to the T peak minus ST where that is largest in size, above zero where ST is concave upwards;
+      the mean of I, aVL, V5 and V6, of V1 to V4, and of II, III and aVF.
+    - ``selvester`` (points): infarct size by 32 points [6]_, 3 % of the left ventricle each.
+    - ``aldrich_anterior``, ``aldrich_inferior`` (%): left ventricle at risk [7]_, 3 (1.5 n - 0.4)
+      with n leads of J >= 0.1 mV, and 3 (0.6 sum + 2) with the mm of J in II, III and aVF.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ import numpy as np
 from skecg.datasets import make_omi
 from skecg.preprocessing import MedianBeat, r_peaks
 
-TURN = 10  # ECGs
+TURN = 50  # ECGs
 
 
 def average_by_neurokit(ecg, sampling_rate=500):
@@ -65,7 +65,7 @@ def main():
     }
     for method in methods.values():  # warm up
         method(X[:TURN])
-    times = seconds_each(methods, X, 10 if quick else 60)
+    times = seconds_each(methods, X, 3 if quick else 12)
     slowest = times["NeuroKit2 clean, peaks, mean"]
     print(f"{'12 leads, 10 s, 500 Hz':30s} {'ms an ECG':>10s} {'ECGs a s':>10s} {'ratio':>8s}")
     for name, each in times.items():

@@ -4,9 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import find_peaks
 
 from ._filters import (
     SAMPLING_RATE,
@@ -19,7 +17,9 @@ from ._filters import (
     resample,
 )
 from ._quality import find_rails, find_still
+from .leads import INDEPENDENT_LEADS, LEADS
 
+_INDEPENDENT = [LEADS.index(lead) for lead in INDEPENDENT_LEADS]
 N_TIMES, R_INDEX = 600, 300  # a beat: 1.2 s with R in the middle
 MIN_SECONDS = 2.5
 MIN_RATE = 80  # Hz, so that the QRS band below fits
@@ -28,7 +28,9 @@ _CORE = (150, 250)  # samples before and after R that every beat must have: -300
 # In samples of the QRS band, at 125 Hz:
 _QRS = (13, 18)  # before and after R, by which beats are compared: -104 to +144 ms
 _SHIFT = 6  # that a beat may be moved to match the template: 48 ms
+_REFRACTORY = 31  # in which there is one QRS: 250 ms
 _BLOCK = 187  # in which a QRS is expected: 1.5 s, 40 beats a minute
+_SHIFTED = np.arange(sum(_QRS) + 2 * _SHIFT)[:, None] + np.arange(2 * _SHIFT, -1, -1)
 # Where on its way through the QRS the heart is at R. Cardiologists' R marks in LUDB, at the median
 # over leads, lie within 10 ms of it; so put, R does not jump where R and S are about as tall.
 _R_SHARE = 0.43
@@ -55,11 +57,24 @@ def find_qrs(band):
     envelope = uniform_filter1d(_middle(relative), 7)  # 56 ms
     # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
     threshold = max(0.5 * _usual_peak(envelope[None])[0], 0.05)
-    peaks = find_peaks(envelope, height=threshold, distance=31)[0]  # 250 ms refractory
+    peaks = _peaks(envelope, threshold)
     # A deflection cut by the end of the recording cannot be told from an edge artefact.
     peaks = peaks[(peaks >= 6) & (peaks < band.shape[-1] - 6)]
     near = windows(size, peaks, 8, 8).sum(axis=1)
     return peaks + near.argmax(axis=-1) - 8
+
+
+def _peaks(envelope, threshold):
+    # Local maxima that reach the threshold; of two within 250 ms, the higher one.
+    middle = envelope[1:-1]
+    top = (middle > envelope[:-2]) & (middle >= envelope[2:]) & (middle >= threshold)
+    kept = []
+    for peak in np.flatnonzero(top) + 1:
+        if not kept or peak - kept[-1] >= _REFRACTORY:
+            kept.append(peak)
+        elif envelope[peak] > envelope[kept[-1]]:
+            kept[-1] = peak
+    return np.array(kept, dtype=int)
 
 
 def _usual_peak(size):
@@ -132,16 +147,14 @@ def align(band, peaks):
     before, after = _QRS
     wide = windows(band, peaks, before + _SHIFT, after + _SHIFT)
     centred = wide[..., _SHIFT:-_SHIFT].reshape(len(peaks), -1)
-    centred = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    centred = centred / np.sqrt(np.einsum("bt,bt->b", centred, centred) + 1e-18)[:, None]
     likeness = centred @ centred.T
     nearest = np.where(likeness > 0.7, likeness, 0).sum(axis=1).argmax()
     template = centred[nearest].reshape(wide.shape[1], -1)
     # Correlation at every shift: the product with the template, over the energy that it covers.
-    n_shifts = 2 * _SHIFT + 1
-    padded = np.zeros((len(template), before + after + 2 * n_shifts - 2), dtype=band.dtype)
-    padded[:, n_shifts - 1 : 1 - n_shifts] = template
-    shifted = sliding_window_view(padded, wide.shape[-1], axis=-1)[:, ::-1].transpose(0, 2, 1)
-    product = wide.reshape(len(peaks), -1) @ shifted.reshape(-1, n_shifts)
+    padded = np.zeros((len(template), before + after + 4 * _SHIFT), dtype=band.dtype)
+    padded[:, 2 * _SHIFT : -2 * _SHIFT] = template
+    product = wide.reshape(len(peaks), -1) @ padded[:, _SHIFTED].reshape(-1, 2 * _SHIFT + 1)
     power = np.zeros((len(peaks), wide.shape[-1] + 1))
     np.cumsum(np.einsum("blt,blt->bt", wide, wide), axis=1, out=power[:, 1:])
     energy = power[:, before + after :] - power[:, : -before - after]
@@ -168,7 +181,8 @@ def r_offset(beats):
 def pq_window(beat, r):
     """Return the 20 ms of a beat just before the QRS onset, as a slice."""
     # Going back from the steepest part, onset is where the slope stays at rest for 10 ms.
-    slope = uniform_filter1d(np.linalg.norm(np.diff(beat, axis=-1), axis=0), 5)
+    step = beat[:, 1:] - beat[:, :-1]
+    slope = uniform_filter1d(np.sqrt(np.einsum("lt,lt->t", step, step)), 5)
     start = r - 40 + slope[r - 40 : r + 20].argmax()
     rest = np.sort(slope)[len(slope) // 5]
     quiet = uniform_filter1d((slope < rest + 0.05 * (slope[start] - rest)).astype(float), 5) > 0.99
@@ -238,12 +252,14 @@ def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
     clean, holes, *leads = _prepare(signal, sampling_rate)
     clean, spikes = remove_spikes(clean)
-    band, mains = qrs_band(clean)
+    # Of twelve leads, four follow from two others and would say nothing new.
+    some = _INDEPENDENT if len(clean) == len(LEADS) else slice(None)
+    band, mains = qrs_band(clean[some])
     peaks = find_qrs(band)
     if mains:
         for frequency in mains:
             clean = clean - hum(clean, 4 * peaks + 2, frequency)
-        band, _ = qrs_band(clean)
+        band, _ = qrs_band(clean[some])
         peaks = find_qrs(band)
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
@@ -331,10 +347,6 @@ def measure_beat(signal, sampling_rate):
     swing = np.ptp(beat, axis=-1).max()
     if swing > _MOST_MV:
         raise UnusableECG(f"QRS complexes of {swing:.3g} mV; are the values in uV?")
-    noise_uv = np.nan
-    if len(beats) > 1:  # every fourth sample tells as much
-        some = np.abs(difference[..., ::4]).ravel()
-        noise_uv = 1483 * np.partition(some, len(some) // 2)[len(some) // 2]
     beat[missing] = np.nan
     n_clean = close.sum(axis=0)
     return Measured(
@@ -342,7 +354,7 @@ def measure_beat(signal, sampling_rate):
         heart_rate=60 * SAMPLING_RATE / rr,
         n_beats=len(found),
         n_used=int(_middle(n_clean)),
-        noise_uv=noise_uv,
+        noise_uv=1e3 * np.sort(away, axis=None)[away.size // 2] if len(beats) > 1 else np.nan,
         n_spikes=n_spikes,
         flat=flat,
         saturated=saturated,

@@ -4,7 +4,6 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 from scipy.signal import resample_poly
 
@@ -179,7 +178,7 @@ def baseline(clean, peaks, alike, usable):
     """
     n_times = clean.shape[-1]
     first = peaks - _DIASTOLE
-    length = np.diff(first, append=n_times)
+    length = np.append(first[1:], n_times) - first
     if len(peaks) > 1:  # after the last beat, no more than the usual distance is its own
         length[-1] = min(length[-1], np.sort(length[:-1])[(len(peaks) - 1) // 2])
     n_bins = np.minimum(length, _LONGEST) // _BIN
@@ -187,8 +186,9 @@ def baseline(clean, peaks, alike, usable):
     start = first[:, None] + _BIN * number  # (n_beats, n_bins)
     own = (number < n_bins[:, None]) & alike[:, None] & (start >= 0) & (start + _BIN < n_times)
     own[:, _QRS_BINS[0] : _QRS_BINS[1]] = False  # it changes with breathing, and not as a level
-    start = np.where(own, start, 0)
-    level = np.add.reduceat(clean, np.stack([start, start + _BIN], axis=-1).ravel(), axis=-1)
+    start = np.clip(start, 0, n_times - _BIN - 1)
+    ends = (start[..., None] + np.array([0, _BIN])).ravel()
+    level = np.add.reduceat(clean, ends, axis=-1)
     level = level[:, ::2].T.reshape(*start.shape, len(clean)) / _BIN
     part = _splines(n_times)[start + _BIN // 2]
     size, rest = _fit(part, level, own)
@@ -243,5 +243,6 @@ def _splines(n_times):
 
 def _curve(size, n_times):
     # The sum of the splines, of sizes (n_leads, n_splines), at every sample.
-    pieces = sliding_window_view(size, 4, axis=-1).reshape(-1, 4) @ _PIECES
+    four = np.arange(size.shape[1] - 3)[:, None] + np.arange(4)
+    pieces = size[:, four].reshape(-1, 4) @ _PIECES
     return pieces.reshape(len(size), -1)[:, :n_times]

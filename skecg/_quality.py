@@ -10,7 +10,7 @@ _RAIL_MV = 1.0
 _NONE = np.empty((0, 2), dtype=int)
 _NOISE_UV = 40
 _FEW_BEATS = 3
-_NARROW_MS = 40  # of 600 QRS complexes (PTB-XL, LUDB), none is as narrow by `qrs_ms`
+_NARROW_MS = 38  # of 600 QRS complexes (PTB-XL, LUDB), none is as narrow by `qrs_ms`
 _QRS_HALF = 40  # samples at 500 Hz around R: 80 ms
 
 # How limb leads lie in other orders, as rows of (I, II, III, aVR, aVL, aVF), and signs.

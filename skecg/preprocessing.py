@@ -286,8 +286,8 @@ class MedianBeat(_RowByRow):
             - ``heart_rate``: beats a minute, from the mean RR interval.
             - ``n_beats``, ``n_used``: beats found, and used in the median (of the median lead).
             - ``n_spikes``: spikes of less than 12 ms that were cut out, of a pacemaker mostly.
-            - ``noise_uv``: how far single beats lie from the median beat, in microvolt: 1.48
-              times the median absolute difference.
+            - ``noise_uv``: how far single beats lie from the median beat, in microvolt: RMS over
+              time of the difference, in the median beat and lead.
             - ``flat_leads``, ``saturated_leads``, ``missing_leads``: their names (numbers if
               there are not twelve leads), or "". Flat is a swing of less than 10 uV, saturated
               a stand of 20 ms or more at the extreme value, missing is without a value.

@@ -129,7 +129,7 @@ def test_volt_taken_for_millivolt_is_unusable_and_asks_for_the_unit(clean):
 def test_a_rate_of_250_said_to_be_500_is_doubted(clean):
     row = told(clean[:, ::2])
     assert row["quality"] == "doubtful"
-    assert "QRS of less than 40 ms: is sampling_rate right?" in row["remarks"]
+    assert "QRS of less than 38 ms: is sampling_rate right?" in row["remarks"]
     assert told(clean[:, ::2], sampling_rate=250)["remarks"] == ""
 
 

@@ -15,6 +15,7 @@ from skecg import (
     SmartNetClassifier,
     TemporalResNetClassifier,
 )
+from skecg.feature_extraction import BeatFeatures
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
 # The paper's 100 epochs at 1e-5 need thousands of ECGs: a shortened instance, as the checks'
@@ -24,6 +25,7 @@ NETWORKS = [SmartNetClassifier, TemporalResNetClassifier, ResNetClassifier, ALVD
 CHECKED = [
     *((net(**SHORT), 55) for net in NETWORKS),
     (FeatureForestClassifier(n_estimators=30, random_state=0), 55),
+    (BeatFeatures(), 46),
     (LeadStandardScaler(), 46),
     (LeadStandardScaler(scope="ecg"), 46),
     (BeatCropper(start=0, stop=None), 46),

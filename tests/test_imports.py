@@ -15,9 +15,10 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads"},
-    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_validation"},
-    {"_beats"},
-    {"io"},
+    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"_beats", "_validation", "_waves"},
+    {"_vectorcardiogram", "io"},
+    {"_features"},
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest"},
     {"classifiers", "datasets"},
@@ -30,6 +31,7 @@ ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
     "captum": {"inspection"},
     "matplotlib": {"plotting"},
+    "shap": {"_forest"},
 }
 
 OPTIONAL = {
@@ -40,6 +42,7 @@ OPTIONAL = {
     "openpyxl",
     "pooch",
     "pydicom",
+    "shap",
     "sierraecg",
     "wfdb",
 }

@@ -172,8 +172,6 @@ class Measured(NamedTuple):
     missing: np.ndarray  # leads of which there is no beat
 
 
-
-
 def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
     clean, gaps = _prepare(signal, sampling_rate)

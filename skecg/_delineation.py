@@ -310,7 +310,7 @@ def _wave(curve, last, room, parameters, rate):
     n = curve.shape[1]
     time = np.arange(n)
     inside = time < room[:, None]
-    allowed = (time < np.minimum(last, room - 1)[:, None])
+    allowed = time < np.minimum(last, room - 1)[:, None]
     low = np.where(inside, curve, np.inf)
     floor = np.maximum(_running_min(curve), _running_min(low[:, ::-1])[:, ::-1])
     height = np.where(allowed, curve - floor, -np.inf)

@@ -127,7 +127,9 @@ def hum(clean, peaks, mains):
     gain = 1 - np.cos(2 * np.pi * mains / SAMPLING_RATE * 5)
     whole = {50: 10, 60: 25}[mains]  # samples in one, in three periods
     n_bins = steep.shape[-1] // whole
-    size = (steep * turn[5:-5])[:, : n_bins * whole].reshape(len(clean), n_bins, whole).mean(axis=-1)
+    size = (
+        (steep * turn[5:-5])[:, : n_bins * whole].reshape(len(clean), n_bins, whole).mean(axis=-1)
+    )
     at = whole * np.arange(n_bins) + whole // 2 + 5
     rest = np.abs(at[:, None] - peaks).min(axis=1) > _AROUND_QRS
     if rest.mean() < 0.2:

@@ -15,9 +15,9 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads"},
-    {"networks", "metrics", "sampling", "_beats", "_delineation", "_validation"},
+    {"networks", "metrics", "sampling", "_beats", "_delineation", "_validation", "_rules"},
     {"preprocessing", "feature_extraction", "io", "_callbacks"},
-    {"_base", "_forest"},
+    {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"model_selection"},
     {"__init__"},

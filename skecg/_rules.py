@@ -26,7 +26,6 @@ _BY_LEAD = (
     *("tamp", "tarea", "tsymmetry"),
 )
 COLUMNS = ["qrs_duration", *(f"{name}_{lead}" for name in _BY_LEAD for lead in LEADS)]
-_SEXES = {0: 0.0, 1: 1.0, "M": 0.0, "F": 1.0}
 
 
 # -- the STEMI criteria ----------------------------------------------------------------------
@@ -42,7 +41,7 @@ def st_elevation(table):
     Parameters
     ----------
     table : DataFrame of n_samples rows
-        Of BeatFeatures; columns `age` and `sex` (0 or "M" for men, 1 or "F" for women) if known.
+        Of BeatFeatures; columns `age` and `sex`, as add_patient makes them, if known.
 
     Returns
     -------
@@ -59,7 +58,7 @@ def st_elevation(table):
 
 def _elevation(table):
     """Return by lead the ST elevation at J over its limit."""
-    age, female = patients(table)
+    age, female, _ = patients(table)
     in_v2_v3 = np.where(female == 1, 0.15, np.where((female == 0) & (age < 40), 0.25, 0.2))
     j = _measured(table, "j")
     return {lead: j[lead] - (in_v2_v3 if lead in ("V2", "V3") else 0.1) for lead in LEADS}
@@ -339,18 +338,26 @@ def cornell(table):
 
 
 def patients(table):
-    """Return age and sex, 0 of men and 1 of women; NaN where unknown."""
-    unknown = pd.Series(np.nan, index=table.index)
-    age = pd.to_numeric(table.get("age", unknown)).to_numpy(dtype=float)
-    sex = table.get("sex", unknown)
-    code = sex.map(_SEXES).to_numpy(dtype=float)
-    wrong = np.isnan(code) & sex.notna().to_numpy()
+    """Return age in years, sex, 1 for women, and paced, 1 if so; NaN where unknown."""
+    return (
+        _known(table, "age", "years"),
+        _known(table, "sex", "0 for men and 1 for women", (0, 1)),
+        _known(table, "paced", "1 where the ventricles are paced and 0 elsewhere", (0, 1)),
+    )
+
+
+def _known(table, name, meaning, values=None):
+    if name not in table:
+        return np.full(len(table), np.nan)
+    found = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
+    right = found >= 0 if values is None else np.isin(found, values)
+    wrong = ~right & table[name].notna().to_numpy()
     if wrong.any():
         raise ValueError(
-            f"sex holds {sex[wrong].iloc[0]!r} in {wrong.sum()} rows; give 0 or 'M' for men, 1 or "
-            "'F' for women, NaN where it is unknown."
+            f"{name} is {table[name][wrong].tolist()[0]!r} in {wrong.sum()} of {len(table)} rows. Give "
+            f"{meaning}, NaN where it is unknown; add_patient makes age and sex so."
         )
-    return age, code
+    return found
 
 
 def missing_leads(table):

@@ -101,10 +101,11 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
     Notes
     -----
     X holds median beats in mV, neither scaled nor cropped, or is the DataFrame that
-    ``BeatFeatures().set_output(transform="pandas")`` makes of them. Such a table may tell more of
-    the patients: ``age`` in years; ``sex``, 0 or "M" of men and 1 or "F" of women; ``paced``, true
-    where the ventricles are paced. Where sex is unknown, or the age of a man, the limit in V2 and
-    V3 is 0.2 mV; where sex is unknown, that of Cornell is 2.8 mV.
+    ``BeatFeatures().set_output(transform="pandas")`` makes of them. To such a table
+    :func:`skecg.feature_extraction.add_patient` adds ``age`` and ``sex``; where sex is unknown, or
+    the age of a man, the limit in V2 and V3 is 0.2 mV, and where sex is unknown that of Cornell is
+    2.8 mV. A column ``paced``, 1 where the ventricles are paced, is used if there is one: median
+    beats hold no pacing spikes.
 
     Probabilities are the logistic function of the margin in mm by which an ECG is over the limit
     of a rule or below it: 0.5 at the limit, 0.73 at 1 mm (0.1 mV) over it. They are no frequencies
@@ -116,8 +117,8 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
     >>> from skecg.datasets import make_omi
     >>> X, y, groups = make_omi(100, random_state=0)
     >>> criteria = STEMICriteriaClassifier().fit(X, y)
-    >>> criteria.predict_proba(X).shape
-    (100, 2)
+    >>> criteria.predict_proba(X[:2]).shape
+    (2, 2)
     >>> found = criteria.reasons(X)
     >>> found.columns.tolist()
     ['positive', 'judged', 'margin', 'reason']
@@ -247,17 +248,16 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
 
     def _table(self, X):
         check_is_fitted(self)
-        if isinstance(X, pd.DataFrame) != (self._features is None):
-            given, expected = (
-                ("beats", "a table") if self._features is None else ("a table", "beats")
-            )
+        beats = self._features is not None
+        if isinstance(X, pd.DataFrame) == beats:
+            given, expected = ("a table", "beats") if beats else ("beats", "a table")
             raise ValueError(
                 f"X is {given}, but {type(self).__name__} was fitted on {expected}. Give the same."
             )
-        if self._features is None:
-            _used(X)
-            return X
-        return self._features.transform(validate_ecgs(self, X, reset=False))
+        if beats:
+            return self._features.transform(validate_ecgs(self, X, reset=False))
+        _used(X)
+        return X
 
 
 def _used(table):
@@ -277,7 +277,8 @@ class _Judgement(NamedTuple):
     table: pd.DataFrame
     margins: pd.DataFrame  # of each rule and place
     margin: np.ndarray  # the largest; NaN where the ECG is not judged
-    obstacle: np.ndarray  # in words why the STEMI criteria do not hold, "" where they do
+    obstacle: np.ndarray  # why the STEMI criteria do not hold, "" where they do
+    words: np.ndarray  # the same for readers
     explained: np.ndarray  # elevation that an aneurysm explains
 
 
@@ -302,22 +303,21 @@ def _judge(table, rules):
     judged &= obstacle != "unknown"
     if rules == "stemi":
         judged &= obstacle == ""
-    return _Judgement(table, margins, np.where(judged, best, np.nan), words, explained)
+    best[~judged] = np.nan
+    return _Judgement(table, margins, best, obstacle, words, explained)
 
 
 def _obstacles(table):
     """Return why the STEMI criteria do not hold: "wide", "large", "unknown" or "", and in words."""
     duration, voltage = table["qrs_duration"].to_numpy(dtype=float), cornell(table)
-    paced = np.zeros(len(table), dtype=bool)
-    if "paced" in table:
-        paced = table["paced"].eq(True).to_numpy()
-    wide = paced | (duration >= _WIDE)
+    _, female, paced = patients(table)
+    wide = (paced == 1) | (duration >= _WIDE)
     unknown = np.isnan(duration) | np.isnan(voltage)
-    large = voltage > np.where(patients(table)[1] == 1, *_LARGE)
+    large = voltage > np.where(female == 1, *_LARGE)
     obstacle = np.select([wide, unknown, large], ["wide", "unknown", "large"], "")
     words = np.full(len(table), "", dtype=object)
     for i in np.flatnonzero(wide):
-        words[i] = "paced" if paced[i] else f"QRS of {duration[i]:.0f} ms"
+        words[i] = "paced" if paced[i] == 1 else f"QRS of {duration[i]:.0f} ms"
     for i in np.flatnonzero(obstacle == "large"):
         words[i] = f"hypertrophy by Cornell, {voltage[i]:.2f} mV"
     return obstacle, words
@@ -325,12 +325,12 @@ def _obstacles(table):
 
 def _in_words(found):
     """Return for each ECG sentences on how it was judged."""
-    age, female = patients(found.table)
+    age, female, _ = patients(found.table)
     fires = (found.margins >= 0).to_numpy()
     absent = missing_leads(found.table)
     reasons = []
     for i, margin in enumerate(found.margin):
-        why = found.obstacle[i]
+        why = found.words[i]
         if np.isnan(margin):
             reasons.append(f"Not judged: {why or absent[i]}.")
             continue
@@ -342,7 +342,8 @@ def _in_words(found):
             words.append(f"No rule fires; the nearest is {-margin:.3f} mV short.")
         if found.explained[i]:
             words.append("Elevation in V1 to V4 is that of an aneurysm.")
-        if np.isnan(female[i]) or (female[i] == 0 and np.isnan(age[i])):
+        unsure = np.isnan(female[i]) or (female[i] == 0 and np.isnan(age[i]))
+        if unsure and found.obstacle[i] != "wide":
             unknown = ["age"] * bool(np.isnan(age[i])) + ["sex"] * bool(np.isnan(female[i]))
             words.append(f"{' and '.join(unknown).capitalize()} unknown: 0.2 mV in V2 and V3.")
         reasons.append(" ".join(words))

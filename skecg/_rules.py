@@ -353,9 +353,10 @@ def _known(table, name, meaning, values=None):
     right = found >= 0 if values is None else np.isin(found, values)
     wrong = ~right & table[name].notna().to_numpy()
     if wrong.any():
+        given = table[name][wrong].tolist()
         raise ValueError(
-            f"{name} is {table[name][wrong].tolist()[0]!r} in {wrong.sum()} of {len(table)} rows. Give "
-            f"{meaning}, NaN where it is unknown; add_patient makes age and sex so."
+            f"{name} is {given[0]!r} in {len(given)} of {len(table)} rows. Give {meaning}, NaN where "
+            "it is unknown; add_patient makes age and sex so."
         )
     return found
 

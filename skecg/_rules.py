@@ -355,8 +355,8 @@ def _known(table, name, meaning, values=None):
     if wrong.any():
         given = table[name][wrong].tolist()
         raise ValueError(
-            f"{name} is {given[0]!r} in {len(given)} of {len(table)} rows. Give {meaning}, NaN where "
-            "it is unknown; add_patient makes age and sex so."
+            f"{name} is {given[0]!r} in {len(given)} of {len(table)} rows. Give {meaning}, NaN "
+            "where it is unknown; add_patient makes age and sex so."
         )
     return found
 

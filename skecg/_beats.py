@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
@@ -17,6 +17,7 @@ from ._filters import (
     remove_spikes,
     resample,
 )
+from ._quality import find_rails, find_still
 
 N_TIMES, R_INDEX = 600, 300  # a beat: 1.2 s with R in the middle
 MIN_SECONDS = 2.5
@@ -32,6 +33,8 @@ _BLOCK = 375  # in which a QRS is expected: 1.5 s, 40 beats a minute
 _R_SHARE = 0.43
 # An ectopic beat is in view from 120 ms before its R to 500 ms after it.
 _ECTOPIC = (60, 250)
+_FLAT_MV = 0.01  # a lead that swings by less in the whole recording holds no ECG
+_MOST_MV = 20  # that a lead of a beat can swing by; 10 mV is a giant
 
 
 class UnusableECG(ValueError):
@@ -67,14 +70,33 @@ def _usual_peak(size):
 
 
 def _middle(values):
-    # The upper median over the first axis, in a tenth of np.median's time.
-    return np.sort(values, axis=0)[len(values) // 2]
+    # The upper median over the first axis.
+    return _sorted(values)[len(values) // 2]
+
+
+def _sorted(values):
+    # Sorted over the first axis, which is short, by exchanging neighbours (odd-even transposition
+    # sort): whole rows at a time, several times faster than np.sort.
+    values = np.array(values)
+    for i in range(len(values)):
+        low, high = values[i % 2 : -1 : 2], values[i % 2 + 1 :: 2]
+        larger = np.maximum(low, high)
+        np.minimum(low, high, out=low)
+        high[:] = larger
+    return values
 
 
 def windows(signal, centres, before, after):
     """Return (n_beats, n_leads, before + after); beyond its ends the recording is held."""
-    at = centres[:, None] + np.arange(-before, after)
-    return signal[:, np.clip(at, 0, signal.shape[-1] - 1)].transpose(1, 0, 2)
+    n_times = signal.shape[-1]
+    cut = np.empty((len(centres), len(signal), before + after), dtype=signal.dtype)
+    for window, centre in zip(cut, centres, strict=True):
+        if before <= centre <= n_times - after:
+            window[:] = signal[:, centre - before : centre + after]
+        else:
+            at = np.arange(centre - before, centre + after)
+            window[:] = signal[:, np.clip(at, 0, n_times - 1)]
+    return cut
 
 
 def align(band, peaks):
@@ -89,11 +111,14 @@ def align(band, peaks):
     likeness = centred @ centred.T
     nearest = np.where(likeness > 0.7, likeness, 0).sum(axis=1).argmax()
     template = centred[nearest].reshape(wide.shape[1], -1)
-    # Correlation at every shift: a product by FFT, over the energy of what it covers.
-    n_fft = fft.next_fast_len(wide.shape[-1], real=True)
-    spectrum = np.einsum("blf,lf->bf", fft.rfft(wide, n_fft), np.conj(fft.rfft(template, n_fft)))
-    product = fft.irfft(spectrum, n_fft)[:, : 2 * _SHIFT + 1]
-    power = np.cumsum(np.pad(np.einsum("blt,blt->bt", wide, wide), ((0, 0), (1, 0))), axis=1)
+    # Correlation at every shift: the product with the template, over the energy that it covers.
+    n_shifts = 2 * _SHIFT + 1
+    padded = np.zeros((len(template), before + after + 2 * n_shifts - 2), dtype=band.dtype)
+    padded[:, n_shifts - 1 : 1 - n_shifts] = template
+    shifted = sliding_window_view(padded, wide.shape[-1], axis=-1)[:, ::-1].transpose(0, 2, 1)
+    product = wide.reshape(len(peaks), -1) @ shifted.reshape(-1, n_shifts)
+    power = np.zeros((len(peaks), wide.shape[-1] + 1))
+    np.cumsum(np.einsum("blt,blt->bt", wide, wide), axis=1, out=power[:, 1:])
     energy = power[:, before + after :] - power[:, : -before - after]
     correlation = product / np.sqrt(np.maximum(energy, 1e-12))
     best = np.clip(correlation.argmax(axis=1), 1, 2 * _SHIFT - 1)
@@ -129,7 +154,7 @@ def pq_window(beat, r):
 
 def median(beats):
     """Return the median over the first axis."""
-    beats = np.sort(beats, axis=0)  # several times faster than np.median for a few beats
+    beats = _sorted(beats)
     return (beats[(len(beats) - 1) // 2] + beats[len(beats) // 2]) / 2
 
 
@@ -138,7 +163,7 @@ def masked_median(beats, valid):
     valid = np.broadcast_to(valid, beats.shape)
     valid = valid | ~valid.any(axis=0)
     n = valid.sum(axis=0, keepdims=True)
-    beats = np.sort(np.where(valid, beats, np.inf), axis=0)
+    beats = _sorted(np.where(valid, beats, np.inf))
     low = np.take_along_axis(beats, (n - 1) // 2, axis=0)
     return ((low + np.take_along_axis(beats, n // 2, axis=0)) / 2)[0]
 
@@ -157,24 +182,32 @@ class Located(NamedTuple):
     clean: np.ndarray
     peaks: np.ndarray  # R of every beat
     alike: np.ndarray  # which of them belong to the prevailing kind
-    gaps: np.ndarray | None  # where samples are missing, (n_leads, n_times), if any are
+    holes: np.ndarray | None  # where samples cannot be used, (n_leads, n_times), if any
     n_spikes: int  # pacing spikes
+    flat: np.ndarray  # leads that hold one value
+    saturated: np.ndarray  # leads that stand at a rail at times
+    missing: np.ndarray  # leads without a value
 
 
 class Measured(NamedTuple):
-    """A median beat of shape (n_leads, 600) and how it came about."""
+    """A median beat of shape (n_leads, 600) in mV and how it came about."""
 
     beat: np.ndarray
     heart_rate: float
     n_beats: int
-    n_used: int
+    n_used: int  # in the median lead
     noise_uv: float
-    missing: np.ndarray  # leads of which there is no beat
+    n_spikes: int
+    flat: np.ndarray
+    saturated: np.ndarray
+    missing: np.ndarray
+    gaps: np.ndarray  # leads of which some samples are missing, or hold one value for a second
+    n_clean: np.ndarray  # beats in the median of each lead
 
 
 def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    clean, gaps = _prepare(signal, sampling_rate)
+    clean, holes, *leads = _prepare(signal, sampling_rate)
     clean, spikes = remove_spikes(clean)
     band, mains = qrs_band(clean)
     peaks = find_qrs(band)
@@ -185,63 +218,80 @@ def locate_beats(signal, sampling_rate):
     alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
-    peaks = np.rint(2 * np.where(alike, aligned, peaks)).astype(int)
+    peaks = np.rint(2 * np.where(alike, aligned, peaks) + 1).astype(int)
     for frequency in mains:
         clean = clean - hum(clean, peaks, frequency)
     qrs = windows(clean, peaks, 60, 80)
     offset = np.full(len(peaks), r_offset(median(qrs[alike])))
     for other in np.flatnonzero(~alike):
         offset[other] = r_offset(qrs[other])
-    return Located(clean, peaks + offset - 60, alike, gaps, len(spikes))
+    return Located(clean, peaks + offset - 60, alike, holes, len(spikes), *leads)
 
 
 def _prepare(signal, sampling_rate):
-    # The recording at 500 Hz, each lead about zero, gaps bridged; and where they are, or None.
+    # The recording at 500 Hz, each lead about zero, missing samples bridged; where it cannot be
+    # used, or None; and which leads are flat, saturated and missing.
     seconds = signal.shape[-1] / sampling_rate
     if seconds < MIN_SECONDS:
         raise UnusableECG(f"{seconds:.2g} s is shorter than {MIN_SECONDS} s")
     mean = signal.mean(axis=-1, keepdims=True, dtype=np.float64)
-    gaps = None
+    holes, missing = None, np.zeros(len(signal), dtype=bool)
     if not np.isfinite(mean).all():
-        gaps = np.isnan(signal)
+        holes = np.isnan(signal)
+        missing = holes.all(axis=-1)
         if np.isinf(signal).any():
             raise UnusableECG("infinity among the values")
-        if gaps.all():
+        if missing.all():
             raise UnusableECG("no values")
-        signal = bridge(signal, gaps)
-        signal[gaps.all(axis=-1)] = 0
+        signal = bridge(signal, holes)
+        signal[missing] = 0
         mean = signal.mean(axis=-1, keepdims=True, dtype=np.float64)
-    signal = np.subtract(signal, mean, dtype=np.float64).astype(np.float32)
-    low, high = signal.min(), signal.max()
-    if low == high:
-        raise UnusableECG("flat in every lead")
-    if high - low > 1e6:
+    if signal.dtype == np.float32:
+        signal = signal - mean.astype(np.float32)
+    else:
+        signal = np.subtract(signal, mean, dtype=np.float64).astype(np.float32)
+    low, high = signal.min(axis=-1), signal.max(axis=-1)
+    if max(high.max(), -low.min()) > 1e6:
         raise UnusableECG("values over 1e6, which cannot be mV")
+    flat = (high - low < _FLAT_MV) & ~missing
+    if (flat | missing).all():
+        swing = (high - low).max()
+        asked = f": they swing by {swing:.2g} mV at most; are the values in V?" if swing else ""
+        raise UnusableECG(f"flat in every lead{asked}")
+    still, rails = find_still(signal, sampling_rate), find_rails(signal, low, high, sampling_rate)
+    for found in (still, rails):
+        if found is not None:
+            found[flat | missing] = False
+            holes = found if holes is None else holes | found
+    saturated = flat & False if rails is None else rails.any(axis=-1)
     signal = np.ascontiguousarray(resample(signal, sampling_rate))
-    if gaps is not None:
+    if holes is not None:
         at = np.arange(signal.shape[-1]) * (sampling_rate / SAMPLING_RATE)
-        gaps = gaps[:, np.minimum(np.rint(at).astype(int), gaps.shape[-1] - 1)]
-    return signal, gaps
+        holes = holes[:, np.minimum(np.rint(at).astype(int), holes.shape[-1] - 1)]
+    return signal, holes, flat, saturated, missing
 
 
 def measure_beat(signal, sampling_rate):
     """Make the median beat of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    clean, found, alike, gaps, _ = locate_beats(signal, sampling_rate)
-    n_times = clean.shape[-1]
-    chosen = usable_beats(found[alike], n_times)
+    clean, found, alike, holes, n_spikes, flat, saturated, missing = locate_beats(
+        signal, sampling_rate
+    )
+    chosen = usable_beats(found[alike], clean.shape[-1])
     if not len(chosen):
         raise UnusableECG("no complete beat")
-    flat = clean - baseline(clean, found, alike, None if gaps is None else ~gaps)
-    beats = windows(flat, chosen, R_INDEX, R_INDEX)
+    clean = clean - baseline(clean, found, alike, None if holes is None else ~holes)
+    beats = windows(clean, chosen, R_INDEX, R_INDEX)
     rr = np.diff(found).mean() if len(found) > 1 else np.nan
     # The part of a beat, -150 to +500 ms, where neighbours at another distance do not show.
     own = slice(R_INDEX - 75, R_INDEX + int(np.fmin(250, 0.6 * rr)))
-    valid = _valid(chosen, found[~alike], gaps, own)
+    valid = _valid(chosen, found[~alike], holes, own)
     beat = median(beats) if valid is None else masked_median(beats, valid)
     difference = (beats - beat)[..., own]
     away = np.sqrt(np.einsum("blt,blt->bl", difference, difference) / difference.shape[-1])
     close = away <= 2.5 * _middle(away) + 0.02  # mV
-    for lead in np.flatnonzero(~close.all(axis=0)):
+    if holes is not None:
+        close &= valid[..., R_INDEX]
+    for lead in np.flatnonzero(~close.all(axis=0) & close.any(axis=0)):
         keep = close[:, lead]
         if valid is None:
             beat[lead] = median(beats[keep, lead])
@@ -250,32 +300,41 @@ def measure_beat(signal, sampling_rate):
             beat[lead] = masked_median(beats[keep, lead], among)
     beat = low_pass(beat)
     beat -= beat[:, pq_window(beat, R_INDEX)].mean(axis=-1, keepdims=True)
+    swing = np.ptp(beat, axis=-1).max()
+    if swing > _MOST_MV:
+        raise UnusableECG(f"QRS complexes of {swing:.3g} mV; are the values in uV?")
     noise_uv = np.nan
     if len(beats) > 1:  # every fourth sample tells as much
         some = np.abs(difference[..., ::4]).ravel()
         noise_uv = 1483 * np.partition(some, len(some) // 2)[len(some) // 2]
-    missing = np.zeros(len(beat), dtype=bool) if gaps is None else gaps.all(axis=-1)
     beat[missing] = np.nan
+    n_clean = close.sum(axis=0)
     return Measured(
         beat=beat,
         heart_rate=60 * SAMPLING_RATE / rr,
         n_beats=len(found),
-        n_used=int(np.median(close.sum(axis=0))),
+        n_used=int(_middle(n_clean)),
         noise_uv=noise_uv,
+        n_spikes=n_spikes,
+        flat=flat,
+        saturated=saturated,
         missing=missing,
+        gaps=missing if holes is None else holes.any(axis=-1),
+        n_clean=n_clean,
     )
 
 
-def _valid(chosen, ectopic, gaps, own):
-    # Which samples of which beats are no part of an ectopic beat and no gap.
-    if not len(ectopic) and gaps is None:
+def _valid(chosen, ectopic, holes, own):
+    # Which samples of which beats are no part of an ectopic beat and no hole: (n_beats, 1 or
+    # n_leads, 600), or None for all.
+    if not len(ectopic) and holes is None:
         return None
     at = chosen[:, None] + np.arange(-R_INDEX, R_INDEX)
     apart = np.ones(at.shape, dtype=bool)
     for r in ectopic:
         apart &= (at < r - _ECTOPIC[0]) | (at > r + _ECTOPIC[1])
-    if gaps is None:
+    if holes is None:
         return apart[:, None]
-    hole = windows(gaps, chosen, R_INDEX, R_INDEX)
+    hole = windows(holes, chosen, R_INDEX, R_INDEX)
     whole = ~hole & ~hole[..., own].any(axis=-1, keepdims=True)
     return apart[:, None] & whole

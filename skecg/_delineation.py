@@ -1,7 +1,7 @@
 """Wave boundaries of median beats, found on all leads together."""
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
 
@@ -12,28 +12,32 @@ WAVES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_of
 _HALF_SPAN = 0.006
 # The QRS begins and ends where the activity falls to this share of the way from the quiet level
 # to the peak. The ST segment is never as quiet as the PQ segment.
-_SHARE = 0.025
+_SHARE = 0.03
 _HOLD = 0.020  # it has to stay there this long: a notch of the QRS is shorter
 # The quiet level is that of the 60 ms beyond, so that a sloping ST segment is no part of the QRS;
 # above this share of the peak it is a notch or a plateau, and the quietest PQ or ST counts.
 _NEAR, _QUIET = 0.060, 0.05
-# Noise is the power of the quietest 40 ms of the beat. White noise exceeds three times its mean
-# power over twelve leads in less than 1 of 1000 samples.
-_NOISE_TIME, _NOISE_FACTOR = 0.040, 3
+# Noise is the power of the quietest 40 ms of the beat; elsewhere it may be five times that.
+_NOISE_TIME, _NOISE_FACTOR = 0.040, 5
 _SEARCH = (0.160, 0.200)  # before and after R: a QRS of a left bundle branch block fits in
-_CORE = (0.100, 0.120)  # before and after R in which the steepest slope is looked for
+# Before and after R in which the steepest slope is looked for, and what is half as steep.
+_CORE, _STEEP = (0.100, 0.120), 0.5
 
 # --- neighbouring beats
 
-_STEEP = 0.5  # of the peak activity: no T wave is that steep, another QRS is
-_NEXT_FROM = 0.270  # from R: no heart beats faster than 220 a minute
+# A QRS bends, over 2 x 16 ms, at least half as much as the one at R; no T wave does, be it as tall
+# and as steep as the QRS.
+_BEND_SPAN, _BEND = 0.016, 0.5
+_NEXT_FROM = 0.300  # from R: 200 beats a minute
 _MARGIN = 0.020  # that the next QRS may begin earlier in its beat than this one
 
 # --- P and T
 
-_SMOOTH = 0.010  # a running mean of that length, twice
+# A running mean over so much on either side, which moves a sharp corner by that much outwards and
+# a gentle one hardly at all; how much is taken back.
+_SMOOTH, _ROUNDED = 0.008, 0.006
 _PQ = 0.016  # before the QRS's onset: the zero level
-_P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.022, 0.030
+_P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.020, 0.030
 # A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
 # The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
 _LATE = (0.020, 0.120, 0.240)
@@ -100,8 +104,8 @@ def qrs_bounds(beats, r_index, sampling_rate):
     (279, 321)
     """
     leads, n_leads = _usable(beats)
-    onset, offset, _, peak = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)
-    flat = peak[:, 0] <= 0
+    onset, offset, peak = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)
+    flat = peak <= 0
     return np.where(flat, r_index, onset), np.where(flat, r_index, offset)
 
 
@@ -118,28 +122,26 @@ def t_window(beats, r_index, sampling_rate, offset):
     Returns
     -------
     start, stop : ndarray of int of shape (n_samples,)
-        From 80 ms after J to 440 ms after R, or to the next QRS if that comes before.
+        From 80 ms after J to 500 ms after R, or to the next QRS if that comes before.
     """
     start = offset + round(0.080 * sampling_rate)
     limit = r_index + round(_T_LAST * sampling_rate)
     leads, n_leads = _usable(beats[:, :, : limit + 1])
-    steps = _activity(leads, n_leads, sampling_rate)
-    onset, _, steep, peak = _qrs(steps, r_index, sampling_rate)
-    following = onset + _neighbours(steps, steep, peak, r_index, sampling_rate)[1]
+    onset = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)[0]
+    following = onset + _neighbours(leads, r_index, sampling_rate)[1]
     stop = np.minimum(following - round(_MARGIN * sampling_rate), limit)
     return start, np.maximum(stop, start).astype(int)
 
 
 def _some_bounds(beats, r, rate):
     leads, n_leads = _usable(beats)
-    steps = _activity(leads, n_leads, rate)
-    qrs_on, qrs_off, steep, peak = _qrs(steps, r, rate)
-    rr = _neighbours(steps, steep, peak, r, rate)
+    qrs_on, qrs_off, peak = _qrs(_activity(leads, n_leads, rate), r, rate)
+    rr = _neighbours(leads, r, rate)
     size = _magnitude(leads, n_leads, qrs_on, rate)
     t = _t_wave(size, r, qrs_on, qrs_off, rr, rate)
     p = _p_wave(size, r, qrs_on, t[2], rr, rate)
     found = dict(zip(WAVES, (*p, qrs_on, qrs_off, *t), strict=True))
-    seen = peak[:, 0] > 0
+    seen = peak > 0
     return {name: np.where(seen, at, np.nan) for name, at in found.items()}
 
 
@@ -176,13 +178,14 @@ def _qrs(steps, r, rate):
     steep = steps[:, core] >= _STEEP * peak
     begin = core.start + steep.argmax(axis=1)
     end = core.stop - 1 - steep[:, ::-1].argmax(axis=1)
+    ahead = maximum_filter1d(steps, hold, origin=-(hold // 2))  # of `hold` samples from here on
     # Column i: the largest activity of the `hold` samples that end before sample first + i ...
-    before = _sliding_max(steps[:, first - hold : core.stop], hold)
-    onset = first + 1 + _last_quiet(before, begin - first, peak, _SHARE, near)
+    before = ahead[:, first - hold : core.stop - hold + 1]
+    onset = first + 1 + _last_quiet(before, begin - first, peak, near)
     # ... and of those that follow sample stop - i.
-    after = _sliding_max(steps[:, core.start + 1 : stop + 1 + hold], hold)[:, ::-1]
-    offset = stop - 1 - _last_quiet(after, stop - end, peak, _SHARE, near)
-    return onset, offset, (begin, end), peak
+    after = ahead[:, core.start + 1 : stop + 2][:, ::-1]
+    offset = stop - 1 - _last_quiet(after, stop - end, peak, near)
+    return onset, offset, peak[:, 0]
 
 
 def _around(r, rate, seconds):
@@ -190,40 +193,42 @@ def _around(r, rate, seconds):
     return r - before, r + after
 
 
-def _sliding_max(steps, width):
-    return np.lib.stride_tricks.sliding_window_view(steps, width, axis=1).max(axis=-1)
-
-
-def _last_quiet(windows, last, peak, share, near):
+def _last_quiet(windows, last, peak, near):
     """Return the last column, up to `last`, that is about as quiet as the `near` before it."""
     usable = np.where(np.arange(windows.shape[1]) <= last[:, None], windows, np.inf)
-    padded = np.pad(usable, ((0, 0), (near, 0)), constant_values=np.inf)
-    local = -_sliding_max(-padded, near + 1)
+    local = minimum_filter1d(usable, near + 1, mode="nearest", origin=near // 2)
     # The quietest column of all passes as well: there is always one to return.
     level = np.maximum(usable.min(axis=1, keepdims=True), np.minimum(local, _QUIET * peak))
-    quiet = usable <= level + share * (peak - level)
+    quiet = usable <= level + _SHARE * (peak - level)
     return windows.shape[1] - 1 - quiet[:, ::-1].argmax(axis=1)
 
 
-def _neighbours(steps, steep_part, peak, r, rate):
+def _neighbours(leads, r, rate):
     """Return the RR intervals before and after in samples, infinite where no QRS is in view."""
-    away = round(_NEXT_FROM * rate)
-    steep = steps >= _STEEP * peak
-    before, after = steep[:, : max(r - away, 0)][:, ::-1], steep[:, r + away :]
-    begin, end = steep_part
-    rr_before = end - (r - away - 1 - before.argmax(axis=1)) if before.size else np.inf
-    rr_after = r + away + after.argmax(axis=1) - begin
-    seen = [x.any(axis=1) for x in (before, after)]
-    return np.where(seen[0], rr_before, np.inf), np.where(seen[1], rr_after, np.inf)
+    span, away = round(_BEND_SPAN * rate), round(_NEXT_FROM * rate)
+    power = np.zeros((leads.shape[1], leads.shape[2] - 2 * span), dtype=np.float32)
+    for lead in leads:
+        bend = lead[:, 2 * span :] + lead[:, : -2 * span]
+        bend -= 2 * lead[:, span:-span]
+        bend *= bend
+        power += bend
+    time = np.arange(span, span + power.shape[1], dtype=np.float32)
+    core = slice(*_around(r - span, rate, _CORE))
+    sharp = power >= _BEND**2 * power[:, core].max(axis=1, keepdims=True)
+    own = np.where(sharp[:, core], time[core], np.nan)
+    begin, end = np.fmin.reduce(own, axis=1), np.fmax.reduce(own, axis=1)
+    before = np.where(sharp & (time < r - away), time, -np.inf).max(axis=1)
+    after = np.where(sharp & (time > r + away), time, np.inf).min(axis=1)
+    return end - before, after - begin
 
 
 def _magnitude(leads, n_leads, qrs_on, rate):
     """Return the RMS over leads of the smoothed distance from the PQ level, in mV."""
-    width = max(1, round(_SMOOTH * rate))
+    width = 1 + 2 * round(_SMOOTH * rate)
     at = qrs_on[:, None] - np.arange(1, 1 + round(_PQ * rate))
     power = np.zeros(leads.shape[1:], dtype=np.float32)
     for lead in leads:
-        smooth = uniform_filter1d(uniform_filter1d(lead, width), width)
+        smooth = uniform_filter1d(lead, width)
         smooth -= np.take_along_axis(lead, at, axis=1).mean(axis=1, keepdims=True)
         smooth *= smooth
         power += smooth
@@ -240,23 +245,19 @@ def _t_wave(size, r, qrs_on, qrs_off, rr, rate):
     curve = _take(size, start[:, None] + np.arange(round(_T_LAST * rate) + after))
     room = np.clip(following - start, 2, curve.shape[1])
     found = _wave(curve, last, room, _T, rate)
-    # An ST segment that falls all the way from J hides the peak until the fall is taken off.
-    hidden = ~(found[-1] >= _T_LEAST)
-    if hidden.any():
-        again = _wave(_tilt(curve[hidden], room[hidden]), last[hidden], room[hidden], _T, rate)
+    # Where nothing but the fall from J stands out, ST segment and T are one wave that begins here.
+    fall = curve[:, 0] - np.where(np.arange(curve.shape[1]) < room[:, None], curve, np.inf).min(
+        axis=1
+    )
+    falling = ~(found[-1] >= _LOBE * fall)
+    if falling.any():
+        curve[falling, 0] = 0
+        again = _wave(curve[falling], last[falling], room[falling], _T, rate)
         for values, new in zip(found, again, strict=True):
-            values[hidden] = new
+            values[falling] = new
     on, peak, off, height = found
     off = np.where(start + off < n_times - 1, off, np.nan)
     return [np.where(height >= _T_LEAST, start + at, np.nan) for at in (on, peak, off)]
-
-
-def _tilt(curve, room):
-    """Take off the line from the first to the last sample."""
-    end = room[:, None] - 1
-    fall = curve[:, :1] - np.take_along_axis(curve, end, axis=1)
-    share = np.minimum(np.arange(curve.shape[1]) / end, 1).astype(curve.dtype)
-    return curve + fall * share
 
 
 def _p_wave(size, r, qrs_on, t_off, rr, rate):
@@ -279,7 +280,7 @@ def _late_wave(size, t_off, rate):
     first, last, n = (round(s * rate) for s in _LATE)
     start = np.where(np.isnan(t_off), size.shape[1], t_off).astype(int)
     curve = _take(size, start[:, None] + np.arange(n))
-    floor = np.maximum(_running_min(curve), _running_min(curve[:, ::-1])[:, ::-1])
+    floor = _floor(curve, np.full(len(curve), n))
     return np.where(_summits(curve), curve - floor, 0)[:, first:last].max(axis=1)
 
 
@@ -306,38 +307,42 @@ def _wave(curve, last, room, parameters, rate):
         Of the peak over the higher one of the lowest points on its two sides.
     """
     lobes, reach, flank = (round(s * rate) for s in parameters)
-    rows = np.arange(len(curve))
-    n = curve.shape[1]
+    rows, n = np.arange(len(curve)), curve.shape[1]
     time = np.arange(n)
-    inside = time < room[:, None]
+    floor = _floor(curve, room)
     allowed = time < np.minimum(last, room - 1)[:, None]
-    low = np.where(inside, curve, np.inf)
-    floor = np.maximum(_running_min(curve), _running_min(low[:, ::-1])[:, ::-1])
     height = np.where(allowed, curve - floor, -np.inf)
     peak = height.argmax(axis=1)
-    summit = _summits(curve) & allowed
+    height = height[rows, peak]
+    summits = _summits(curve) & allowed
 
-    # A lower wave that is nearer to the QRS, and apart, goes first: this is P or T, and what
-    # follows is the wave of a neighbouring beat.
-    apart = np.where(summit, curve - np.maximum(floor, _trough(curve, peak)), -np.inf)
-    apart = np.where(time < (peak - lobes)[:, None], apart, -np.inf)
-    nearer = apart.argmax(axis=1)
-    lower = apart[rows, nearer] >= _NEARER * height[rows, peak]
-    peak = np.where(lower, nearer, peak)
-    height = np.where(lower, apart[rows, nearer], height[rows, peak])
+    def apart():
+        """Return how high each summit stands out from the floor and from the way to the peak."""
+        return np.where(summits, curve - np.maximum(floor, _trough(curve, peak)), -np.inf)
+
+    # A lower wave that is nearer to the QRS goes first: this is P or T, and what follows is the
+    # wave of a neighbouring beat.
+    nearer = np.where(time < (peak - lobes)[:, None], apart(), -np.inf)
+    first = nearer.argmax(axis=1)
+    lower = nearer[rows, first] >= _NEARER * height
+    peak = np.where(lower, first, peak)
+    height = np.where(lower, nearer[rows, first], height)
 
     # Waves of two or three lobes begin with the first and end with the last.
-    apart = np.where(summit, curve - np.maximum(floor, _trough(curve, peak)), -np.inf)
-    lobe = (apart >= _LOBE * height[:, None]) & (np.abs(time - peak[:, None]) <= lobes)
+    lobe = (apart() >= _LOBE * height[:, None]) & (np.abs(time - peak[:, None]) <= lobes)
     lobe[rows, peak] = True
     nearest, farthest = lobe.argmax(axis=1), n - 1 - lobe[:, ::-1].argmax(axis=1)
     far = _corner(curve, farthest, room, reach, flank)
-    near = n - 1 - _corner(curve[:, ::-1], n - 1 - nearest, np.full(len(curve), n), reach, flank)
-    # The running means round a sharp corner by their length to either side, and move a gentle one
-    # hardly at all: half the length is taken back.
-    rounding = round(_SMOOTH / 2 * rate)
-    far, near = np.maximum(far - rounding, peak), np.minimum(near + rounding, peak)
+    near = n - 1 - _corner(curve[:, ::-1], n - 1 - nearest, np.full_like(room, n), reach, flank)
+    rounded = round(_ROUNDED * rate)
+    far, near = np.maximum(far - rounded, peak), np.minimum(near + rounded, peak)
     return [near.astype(float), peak.astype(float), far.astype(float), height]
+
+
+def _floor(curve, room):
+    """Return the higher one of the lowest values before and after each sample."""
+    after = np.where(np.arange(curve.shape[1]) < room[:, None], curve, np.inf)
+    return np.maximum(_running_min(curve), _running_min(after[:, ::-1])[:, ::-1])
 
 
 def _summits(curve):
@@ -362,16 +367,15 @@ def _corner(curve, peak, room, reach, flank):
     """Return where the flank that falls after `peak` ends: the corner of the largest trapezium.
 
     From the steepest point m of the flank, the sample i that maximises the area of the trapezium
-    with corners m, i and the end r of what is looked at [1]_.
+    with corners m, i and the end of what is looked at (Vazquez-Seisdedos et al. 2011).
     """
+    time = np.arange(curve.shape[1])
     fall = np.zeros_like(curve)
     fall[:, 1:-1] = curve[:, :-2] - curve[:, 2:]
-    time = np.arange(curve.shape[1])
-    after = time >= peak[:, None]
+    after = np.where(time >= peak[:, None], curve, np.inf)
     # What falls after a rise is the flank of another wave.
-    flank_ = after & (curve <= _running_min(np.where(after, curve, np.inf)))
-    flank_ &= time < np.minimum(peak + flank, room - 1)[:, None]
-    m = np.where(flank_, fall, -np.inf).argmax(axis=1)[:, None]
+    falling = (after <= _running_min(after)) & (time < np.minimum(peak + flank, room - 1)[:, None])
+    m = np.where(falling & (time >= peak[:, None]), fall, -np.inf).argmax(axis=1)[:, None]
     end = np.minimum(m + reach, room[:, None] - 1)
     top = np.take_along_axis(curve, m, axis=1)
     area = np.where((time >= m) & (time <= end), (top - curve) * (2 * end - time - m), -np.inf)

@@ -4,8 +4,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
-from scipy.interpolate import BSpline
 from scipy.signal import resample_poly
 
 SAMPLING_RATE = 500  # Hz, of everything below but what `resample` takes
@@ -35,22 +35,24 @@ def resample(signal, sampling_rate):
 def qrs_band(signal):
     """Return what a recording holds from 8 to 40 Hz, at 250 Hz, and the mains it may have.
 
-    In that band QRS complexes stand out; it is second-order Butterworth, both ways. Mains are the
-    frequencies, of 50 and 60 Hz, at which a line stands out of the spectrum: hum, or a harmonic
-    of a very regular heart rate.
+    QRS complexes stand out in that band; it is second-order Butterworth, both ways. A sample of
+    it lies on every second sample of the recording, from the second. Mains are the frequencies, of
+    50 and 60 Hz, at which a line stands out of the spectrum: hum, or a harmonic of a very regular
+    heart rate.
     """
-    n_times = signal.shape[-1]
-    n_fft = 2 * fft.next_fast_len(n_times // 2 + _PAD + 1, real=True)
-    spectrum = fft.rfft(_extend(signal, _PAD, n_fft - n_times - _PAD))
-    mains = [f for f in (50, 60) if _line(spectrum, f * n_fft / SAMPLING_RATE)]
-    half = spectrum[:, : n_fft // 4 + 1] * _gain(n_fft)
-    return fft.irfft(half, n_fft // 2)[:, _PAD // 2 : (_PAD + n_times) // 2], mains
+    half = 0.25 * (signal[:, :-2:2] + signal[:, 2::2]) + 0.5 * signal[:, 1:-1:2]
+    n_times = half.shape[-1]
+    n_fft = fft.next_fast_len(n_times + _PAD, real=True)
+    spectrum = fft.rfft(_extend(half, _PAD // 2, n_fft - n_times - _PAD // 2))
+    mains = [f for f in (50, 60) if _line(spectrum, f * n_fft / 250)]
+    spectrum *= _gain(n_fft)
+    return fft.irfft(spectrum, n_fft)[:, _PAD // 2 : _PAD // 2 + n_times], mains
 
 
 @lru_cache(maxsize=8)
 def _gain(n_fft):
-    f = fft.rfftfreq(n_fft, 1 / SAMPLING_RATE)[: n_fft // 4 + 1]
-    return (0.5 * f**4 / (f**4 + 8**4) / (1 + (f / 40) ** 4)).astype(np.float32)
+    f = fft.rfftfreq(n_fft, 1 / 250)
+    return (f**4 / (f**4 + 8**4) / (1 + (f / 40) ** 4)).astype(np.float32)
 
 
 def low_pass(signal):
@@ -58,8 +60,14 @@ def low_pass(signal):
     n_times = signal.shape[-1]
     n_fft = fft.next_fast_len(n_times + 100, real=True)
     spectrum = fft.rfft(_extend(signal, 50, n_fft - n_times - 50))
-    spectrum *= 1 / np.sqrt(1 + (fft.rfftfreq(n_fft, 1 / SAMPLING_RATE) / 150) ** 8)
+    spectrum *= _low_gain(n_fft)
     return fft.irfft(spectrum, n_fft)[:, 50 : 50 + n_times].astype(signal.dtype)
+
+
+@lru_cache(maxsize=8)
+def _low_gain(n_fft):
+    f = fft.rfftfreq(n_fft, 1 / SAMPLING_RATE)
+    return (1 / np.sqrt(1 + (f / 150) ** 8)).astype(np.float32)
 
 
 def _extend(signal, before, after):
@@ -134,11 +142,11 @@ def hum(clean, peaks, mains):
     rest = np.abs(at[:, None] - peaks).min(axis=1) > _AROUND_QRS
     if rest.mean() < 0.2:
         return np.zeros_like(clean)
-    splines = _splines(n_times)
-    part = splines[at[rest]]
-    normal = part.T @ part + 1e-3 * np.eye(part.shape[1])
-    size = np.linalg.solve(normal, part.T @ size[:, rest].T) * (2 / gain)
-    return ((splines @ size.astype(np.complex64)) * turn.conj()[:, None]).real.T
+    part = _splines(n_times)[at[rest]]
+    normal = part.T @ part + 1e-3 * np.eye(part.shape[1], dtype=np.float32)
+    size = np.linalg.solve(normal, part.T @ size[:, rest].T).T * np.complex64(2 / gain)
+    size = _curve(size.real, n_times) + 1j * _curve(size.imag, n_times)
+    return (size * turn.conj()).real
 
 
 def baseline(clean, peaks, alike, usable):
@@ -169,7 +177,7 @@ def baseline(clean, peaks, alike, usable):
     first = peaks - _DIASTOLE
     last = np.append(first[1:], n_times)
     if len(peaks) > 1:  # after the last beat, no more than the usual distance is its own
-        last[-1] = min(n_times, first[-1] + int(np.median(np.diff(peaks))))
+        last[-1] = min(n_times, first[-1] + int(np.sort(np.diff(peaks))[(len(peaks) - 1) // 2]))
     n_bins = np.minimum((last - first) // _BIN, _LONGEST // _BIN)
     number = np.arange(n_bins.max())
     start = first[:, None] + _BIN * number
@@ -177,14 +185,13 @@ def baseline(clean, peaks, alike, usable):
     own[:, _QRS_BINS[0] : _QRS_BINS[1]] = False  # it changes with breathing, and not as a level
     beat, phase = np.nonzero(own)
     start = start[own]
-    splines = _splines(n_times)
     ends = np.stack([start, start + _BIN], axis=1).ravel()
     value = np.add.reduceat(clean, ends, axis=-1)[:, ::2].T / _BIN
-    part = splines[start + _BIN // 2]
+    part = _splines(n_times)[start + _BIN // 2]
     size, rest = _fit(part, value, phase)
     # An artefact must not move the baseline of the other beats: once more without it.
     error = np.sqrt(_mean_by(rest**2, beat, len(peaks))[alike])
-    limit = 3 * np.median(error, axis=0) + 0.03  # mV
+    limit = 3 * np.sort(error, axis=0)[len(error) // 2] + 0.03  # mV
     trusted = np.ones(value.shape, dtype=bool)
     worse = np.zeros((len(peaks), len(clean)), dtype=bool)
     worse[alike] = error > limit
@@ -194,7 +201,7 @@ def baseline(clean, peaks, alike, usable):
     for lead in np.flatnonzero(~trusted.all(axis=0)):
         keep = trusted[:, lead]
         size[:, lead] = _fit(part[keep], value[keep, lead : lead + 1], phase[keep])[0][:, 0]
-    return (splines @ size.astype(np.float32)).T
+    return _curve(size.T.astype(np.float32), n_times)
 
 
 def _fit(part, value, phase):
@@ -218,11 +225,24 @@ def _penalty(n_splines):
     return _SMOOTH * bend.T @ bend + 1e-4 * np.eye(n_splines)
 
 
+# The four cubic B-splines that an interval between knots has a part of, (4, _KNOTS).
+_U = (np.arange(_KNOTS, dtype=np.float32) + 0.5) / _KNOTS
+_PIECES = np.stack(
+    [(1 - _U) ** 3, 3 * _U**3 - 6 * _U**2 + 4, -3 * _U**3 + 3 * _U**2 + 3 * _U + 1, _U**3]
+) / np.float32(6)
+
+
 @lru_cache(maxsize=8)
 def _splines(n_times):
-    # (n_times, n_splines): cubic B-splines on equal knots over the whole recording.
-    n_knots = max(2, round(n_times / _KNOTS)) + 1
-    step = (n_times - 1) / (n_knots - 1)
-    knots = step * np.arange(-3, n_knots + 3)
-    basis = BSpline.design_matrix(np.arange(n_times, dtype=float), knots, 3, extrapolate=True)
-    return basis.toarray().astype(np.float32)
+    # (n_times, n_splines): what each spline contributes to each sample.
+    n_intervals = -(-n_times // _KNOTS)
+    splines = np.zeros((n_intervals * _KNOTS, n_intervals + 3), dtype=np.float32)
+    for i in range(n_intervals):
+        splines[i * _KNOTS : (i + 1) * _KNOTS, i : i + 4] = _PIECES.T
+    return splines[:n_times]
+
+
+def _curve(size, n_times):
+    # The sum of the splines, of sizes (n_leads, n_splines), at every sample.
+    pieces = sliding_window_view(size, 4, axis=-1).reshape(-1, 4) @ _PIECES
+    return pieces.reshape(len(size), -1)[:, :n_times]

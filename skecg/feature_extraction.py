@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from skecg._delineation import WAVES, wave_bounds
 from skecg._features import beat_features
 from skecg._validation import validate_ecgs
 from skecg.leads import LEADS
@@ -211,7 +212,7 @@ class BeatFeatures(TransformerMixin, BaseEstimator):
         """
         X = validate_ecgs(self, X, reset=True)
         first = np.array(X[:1]).reshape(1, self.n_leads_, self.n_times_)
-        self.r_index_ = self._find_r_index()
+        self.r_index_ = _find_r_index(self.r_index, self.n_times_, self.sampling_rate)
         leads = LEADS if self.n_leads_ == 12 else [f"lead{i}" for i in range(self.n_leads_)]
         names = []
         for name, values in self._features(first).items():
@@ -266,24 +267,6 @@ class BeatFeatures(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-    def _find_r_index(self):
-        rate = self.sampling_rate
-        if not (isinstance(rate, numbers.Real) and rate > 0):
-            raise ValueError(f"sampling_rate={rate!r} is not a number of samples a second.")
-        if self.r_index is None:
-            return _DEFAULT_R_INDEX.get(self.n_times_) if rate == _DEFAULT_RATE else None
-        if not isinstance(self.r_index, numbers.Integral) or isinstance(self.r_index, bool):
-            raise ValueError(f"r_index={self.r_index!r} is not the number of a sample.")
-        before, after = self.r_index / rate, (self.n_times_ - self.r_index) / rate
-        if before < _NEEDED[0] or after < _NEEDED[1]:
-            raise ValueError(
-                f"r_index={self.r_index} leaves {1000 * before:.0f} ms before R and "
-                f"{1000 * after:.0f} ms after it in rows of {self.n_times_} samples at {rate} Hz, "
-                "but the waves are looked for from 200 ms before R to 450 ms after it. Give "
-                "longer beats, or r_index=None for the plain statistics alone."
-            )
-        return int(self.r_index)
 
     def _features(self, beats):
         """Return the features of some rows by name; `beats` is overwritten."""
@@ -389,3 +372,92 @@ def _sexes(values):
             "0 for men or 1 for women, NaN where it is unknown."
         )
     return found.to_numpy(dtype=float)
+
+
+def _find_r_index(r_index, n_times, rate):
+    if not (isinstance(rate, numbers.Real) and rate > 0):
+        raise ValueError(f"sampling_rate={rate!r} is not a number of samples a second.")
+    if r_index is None:
+        return _DEFAULT_R_INDEX.get(n_times) if rate == _DEFAULT_RATE else None
+    if not isinstance(r_index, numbers.Integral) or isinstance(r_index, bool):
+        raise ValueError(f"r_index={r_index!r} is not the number of a sample.")
+    before, after = r_index / rate, (n_times - r_index) / rate
+    if before < _NEEDED[0] or after < _NEEDED[1]:
+        raise ValueError(
+            f"r_index={r_index} leaves {1000 * before:.0f} ms before R and "
+            f"{1000 * after:.0f} ms after it in rows of {n_times} samples at {rate} Hz, "
+            "but the waves are looked for from 200 ms before R to 450 ms after it. Give "
+            "longer beats, or r_index=None for the plain statistics alone."
+        )
+    return int(r_index)
+
+
+def delineate(beats, sampling_rate=500, *, r_index=None):
+    """Find where P, QRS and T begin, peak and end, in all leads together.
+
+    The onset of a wave is that of the lead in which it begins first, its end that of the lead in
+    which it ends last, its peak where the RMS over leads is largest. The polarity of leads makes
+    no difference. Leads that are flat or hold NaN are left out.
+
+    Parameters
+    ----------
+    beats : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+        Median beats in mV, as of :class:`~skecg.preprocessing.MedianBeat`; two dimensions mean
+        one lead.
+    sampling_rate : float, default=500
+        Samples a second.
+    r_index : int, default=None
+        The sample of R. None means 300 in beats of 600 samples and 150 in beats of 400, at
+        500 Hz.
+
+    Returns
+    -------
+    DataFrame of n_samples rows
+        ``p_on p_peak p_off qrs_on qrs_off t_on t_peak t_off``, in ms from R. ``qrs_off`` is the
+        J point. NaN where a wave is absent, where an end lies outside the beat, and in rows that
+        hold no QRS, such as rows of NaN.
+
+    Raises
+    ------
+    ValueError
+        If it is not known where R is, or less than 200 ms of a beat lie before it or 450 ms
+        after it.
+
+    Notes
+    -----
+    Where an elevated ST segment falls all the way from J to the end of T, both are one wave, and
+    T begins 60 ms after J. A P wave whose peak is more than 240 ms before the QRS is not found.
+
+    References
+    ----------
+    Vazquez-Seisdedos CR, Neto JE, Maranon Reyes EJ, Klautau A, Limao de Oliveira RC. New approach
+    for T-wave end detection on electrocardiogram: performance in noisy conditions. BioMedical
+    Engineering OnLine 2011;10:77 (the corner of the largest trapezium).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skecg.feature_extraction import delineate
+    >>> beat = np.zeros((1, 12, 600))
+    >>> beat[:, :, 280:321] = 1 - np.abs(np.linspace(-1, 1, 41))  # QRS from -40 to 40 ms
+    >>> beat[:, :, 380:451] = 0.3 * np.sin(np.linspace(0, np.pi, 71))  # T from 160 to 300 ms
+    >>> delineate(beat)[["p_on", "qrs_on", "qrs_off", "t_peak", "t_off"]]
+       p_on  qrs_on  qrs_off  t_peak  t_off
+    0   NaN   -42.0     42.0   230.0  302.0
+    """
+    beats = np.asarray(beats)
+    if beats.dtype.kind not in "fiub" or beats.ndim not in (2, 3) or 0 in beats.shape:
+        raise ValueError(
+            f"beats has shape {beats.shape} and type {beats.dtype}; give real numbers as "
+            "(n_samples, n_leads, n_times), or (n_samples, n_times) for one lead."
+        )
+    n_times = beats.shape[-1]
+    r_index = _find_r_index(r_index, n_times, sampling_rate)
+    if r_index is None:
+        raise ValueError(
+            f"It is not known where R is in beats of {n_times} samples at {sampling_rate} Hz. "
+            "Give r_index, the sample of R."
+        )
+    beats = beats.reshape(len(beats), -1, n_times)
+    found = wave_bounds(beats, r_index, sampling_rate)
+    return pd.DataFrame(found, columns=list(WAVES)).sub(r_index).mul(1000 / sampling_rate)

@@ -102,16 +102,60 @@ def test_t_amplitude_keeps_its_sign(amplitude):
 @pytest.mark.parametrize(
     ("qrs", "expected"),
     [
-        ([(-40, 0), (0, 1), (40, 0)], {"qamp": 0, "ramp": 1, "samp": 0}),
-        ([(-40, 0), (0, -1), (40, 0)], {"ramp": 0, "samp": -1}),
-        ([(-40, 0), (-30, 0.3), (-20, 0), (0, -2), (40, 0)], {"qamp": 0, "ramp": 0.3, "samp": -2}),
-        ([(-40, 0), (-20, -0.6), (0, 1), (40, 0)], {"qamp": -0.6, "ramp": 1, "samp": -0.6}),
+        ([(-40, 0), (0, 1), (40, 0)], {"ramp": 1}),
+        ([(-40, 0), (0, -1), (40, 0)], {"qamp": -1, "samp": -1}),
+        ([(-40, 0), (-30, 0.3), (-20, 0), (0, -2), (40, 0)], {"ramp": 0.3, "samp": -2}),
+        ([(-40, 0), (-20, -0.6), (0, 1), (40, 0)], {"qamp": -0.6, "ramp": 1}),
+        (QRS, {"qamp": -0.2, "ramp": 1.2, "samp": -0.5}),
+        (
+            [(-60, 0), (-40, 0.4), (-28, 0), (0, -0.8), (28, 0), (44, 0.6), (60, 0)],
+            {"ramp": 0.4, "samp": -0.8, "r2amp": 0.6},
+        ),
+        (
+            [(-60, 0), (-44, 0.5), (-30, 0), (-20, -0.3), (-10, 0), (10, 0.8), (30, 0), (44, -0.4),
+             (60, 0)],
+            {"ramp": 0.5, "samp": -0.3, "r2amp": 0.8, "s2amp": -0.4},
+        ),
+        # A notch above zero parts no wave, and one of 20 uV is none.
+        ([(-40, 0), (-20, 0.8), (-4, 0.3), (10, 1), (40, 0)], {"ramp": 1}),
+        ([(-40, 0), (-34, -0.02), (-28, 0), (0, 1), (40, 0)], {"ramp": 1}),
     ],
-    ids=["R", "QS", "rS", "QR"],
-)
-def test_shapes_of_the_qrs_have_their_q_r_and_s(qrs, expected):
+    ids=["R", "QS", "rS", "QR", "qRs", "rSR'", "RSR'S'", "notched", "too small a Q"],
+)  # fmt: skip
+def test_shapes_of_the_qrs_have_their_waves_and_no_others(qrs, expected):
     found = features_of(make_beat(qrs))
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    amplitudes = dict.fromkeys(["qamp", "ramp", "samp", "r2amp", "s2amp"], 0.0) | expected
+    assert {name: found[name] for name in amplitudes} == pytest.approx(amplitudes, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("feature", "ms"), [("qdur", 16), ("rdur", 48), ("sdur", 16), ("r2dur", 0), ("s2dur", 0)]
+)
+def test_durations_of_the_waves_reach_from_crossing_to_crossing(feature, ms):
+    # The crossings themselves lie on samples, which are zero and belong to no wave.
+    assert features_of(make_beat())[feature] == pytest.approx(ms, abs=2)
+
+
+@pytest.mark.parametrize("top", [-10, 0, 16])
+def test_vat_is_the_time_from_onset_to_the_top_of_r(top):
+    lead = make_beat([(-40, 0), (top, 1), (40, 0)])
+    assert features_of(lead)["vat"] == pytest.approx(top + 40, abs=4)
+
+
+def test_vat_is_to_the_higher_of_r_and_r_prime():
+    lead = make_beat([(-60, 0), (-40, 0.4), (-28, 0), (0, -0.8), (28, 0), (44, 0.6), (60, 0)])
+    assert features_of(lead)["vat"] == pytest.approx(104, abs=4)
+
+
+def test_vat_is_nan_without_an_r():
+    assert np.isnan(features_of(make_beat([(-40, 0), (0, -1), (40, 0)]))["vat"])
+
+
+def test_st_elevation_that_follows_a_qs_is_no_r():
+    lead = make_beat([(-40, 0), (0, -1), (30, 0), (40, 0.2), (40.1, 0)], st=0.2)
+    found = features_of(lead)
+    assert found["ramp"] == 0
+    assert found["j"] == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize("half_width", [30, 40, 50, 70, 90, 110])
@@ -146,8 +190,8 @@ def test_j_stays_where_the_st_climbs_into_a_hyperacute_t(peak):
 def test_noise_of_20_uv_moves_the_qrs_duration_by_less_than_10_ms():
     rng = np.random.default_rng(0)
     noisy = make_beat() + rng.normal(0, 0.02, (50, 12, 600))
-    durations = BeatFeatures().fit_transform(noisy)[:, 0]
-    assert np.abs(durations - features_of(make_beat())["qrs_duration"]).max() < 10
+    table = BeatFeatures().set_output(transform="pandas").fit_transform(noisy)
+    assert np.abs(table["qrs_duration"] - features_of(make_beat())["qrs_duration"]).max() < 10
 
 
 def test_t_window_ends_before_the_next_qrs():
@@ -158,10 +202,7 @@ def test_t_window_ends_before_the_next_qrs():
 def test_zero_is_the_level_before_the_qrs_in_each_lead():
     table = BeatFeatures().fit(BEATS)
     shift = np.arange(12, dtype=np.float32)[:, None] / 4
-    n_beat = 1 + 12 * 12
-    assert_allclose(
-        table.transform(BEATS + shift)[:, :n_beat], table.transform(BEATS)[:, :n_beat], atol=1e-4
-    )
+    assert_allclose(table.transform(BEATS + shift), table.transform(BEATS), rtol=2e-3, atol=1e-3)
 
 
 def test_zero_level_ignores_one_spike_in_the_pq_segment():
@@ -170,42 +211,21 @@ def test_zero_level_ignores_one_spike_in_the_pq_segment():
     assert features_of(lead)["st80"] == pytest.approx(0.1, abs=1e-6)
 
 
-def test_statistics_are_those_of_the_row_as_given():
-    table = BeatFeatures().set_output(transform="pandas").fit_transform(BEATS + 1)
-    expected = {
-        "min": BEATS.min(axis=2) + 1,
-        "max": BEATS.max(axis=2) + 1,
-        "mean": BEATS.mean(axis=2) + 1,
-        "std": BEATS.std(axis=2),
-        "first": BEATS[:, :, 0] + 1,
-        "last": BEATS[:, :, -1] + 1,
-    }
-    for name, values in expected.items():
-        assert_allclose(table[[f"{name}_{lead}" for lead in LEADS]], values, atol=1e-5)
-
-
-def test_flat_beat_has_no_qrs_duration_and_zero_amplitudes():
-    found = features_of(np.zeros(600))
-    assert np.isnan(found.pop("qrs_duration"))
-    assert set(found.values()) == {0.0}
-
-
-def test_nothing_is_nan_in_a_beat():
-    assert np.isfinite(BeatFeatures().fit_transform(BEATS)).all()
+def test_flat_beat_has_no_waves_and_no_features():
+    assert np.isnan(BeatFeatures().fit_transform(np.zeros((1, 12, 600)))).all()
 
 
 # --- where R is
 
 
-def test_crop_of_400_samples_has_the_same_beat_features():
+def test_crop_of_400_samples_has_the_same_features():
     whole, crop = (BeatFeatures().fit_transform(x) for x in (BEATS, BEATS[..., 150:550]))
-    assert_array_equal(whole[:, : 1 + 12 * 12], crop[:, : 1 + 12 * 12])
+    assert_allclose(whole, crop, rtol=1e-3, atol=1e-3)
 
 
 def test_given_r_index_serves_beats_of_any_length():
-    longer = np.pad(BEATS, ((0, 0), (0, 0), (70, 30)), mode="edge")
-    found = BeatFeatures(r_index=370).fit_transform(longer)
-    assert_array_equal(found[:, :145], BeatFeatures().fit_transform(BEATS)[:, :145])
+    found = BeatFeatures(r_index=270).fit_transform(BEATS[..., 30:580])
+    assert_allclose(found, BeatFeatures().fit_transform(BEATS), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("sampling_rate", [250, 1000])
@@ -221,14 +241,22 @@ def test_sampling_rate_does_not_change_the_features_much(sampling_rate):
 
 
 @pytest.mark.parametrize("shape", [(5, 1), (5, 2), (5, 10), (5, 599), (5, 12, 7)])
-def test_rows_that_are_no_beats_have_statistics_only(shape):
-    X = np.random.default_rng(0).normal(size=shape)
+def test_rows_that_are_no_beats_have_statistics_of_each_lead(shape):
+    X = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     features = BeatFeatures().fit(X)
-    table = pd.DataFrame(features.transform(X), columns=features.get_feature_names_out())
-    plain = [name for name in table if name.startswith(STATISTICS)]
-    assert table[plain].notna().all(axis=None)
-    assert table.drop(columns=plain).isna().all(axis=None)
     assert features.r_index_ is None
+    table = features.set_output(transform="pandas").transform(X)
+    assert {name.split("_")[0] for name in table} == set(STATISTICS)
+    leads = X[:, None] if X.ndim == 2 else X
+    expected = [
+        leads.min(2),
+        leads.max(2),
+        leads.mean(2),
+        leads.std(2),
+        leads[..., 0],
+        leads[..., -1],
+    ]
+    assert_allclose(table, np.concatenate(expected, axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_default_r_index_holds_at_500_hz_only():
@@ -243,7 +271,7 @@ def test_r_index_with_too_little_around_it_raises(r_index):
 
 @pytest.mark.parametrize("r_index", [100, 375])
 def test_r_index_with_just_enough_around_it_works(r_index):
-    assert BeatFeatures(r_index=r_index).fit_transform(BEATS).shape == (40, 217)
+    assert BeatFeatures(r_index=r_index).fit_transform(BEATS).shape == (40, 375)
 
 
 @pytest.mark.parametrize("params", [{"r_index": 300.0}, {"r_index": True}, {"sampling_rate": 0}])
@@ -257,9 +285,11 @@ def test_parameter_that_is_no_such_number_raises(params):
 
 def test_twelve_leads_give_their_names_to_the_columns():
     names = BeatFeatures().fit(BEATS).get_feature_names_out()
-    assert names[0] == "qrs_duration"
-    assert {"j_V2", "st80_III", "tamp_aVL", "ramp_aVR", "last_V6"} <= set(names)
-    assert len(set(names)) == len(names) == 1 + 18 * 12
+    assert {"qrs_duration", "j_V2", "st80_III", "tamp_aVL", "ramp_aVR", "tcrt"} <= set(names)
+    by_lead = [name for name in names if name.split("_")[-1] in LEADS]
+    assert len(set(names)) == len(names) == 63 + 26 * 12
+    assert len(by_lead) == 26 * 12
+    assert set(names[:63]).isdisjoint(by_lead)
 
 
 def test_other_leads_are_numbered():
@@ -271,8 +301,9 @@ def test_every_column_belongs_to_the_lead_of_its_name():
     one = np.zeros_like(BEATS)
     one[:, 4] = BEATS[:, 4]
     table = BeatFeatures().set_output(transform="pandas").fit_transform(one)
-    assert {name for name in table if table[name].any()} <= {
-        name for name in table if name.endswith("_aVL") or name == "qrs_duration"
+    by_lead = [name for name in table if name.split("_")[-1] in LEADS]
+    assert {name for name in by_lead if table[name].fillna(0).any()} <= {
+        name for name in by_lead if name.endswith("_aVL")
     }
 
 
@@ -349,7 +380,7 @@ def test_fast_heart_and_the_others_do_not_touch_each_other(next_r):
 
 def test_size_of_the_chunks_changes_no_bit(monkeypatch):
     whole = BeatFeatures().fit_transform(BEATS)
-    monkeypatch.setattr(feature_extraction, "_CHUNK_VALUES", 7 * 12 * 600)
+    monkeypatch.setattr(feature_extraction, "_CHUNK", 7)
     assert_array_equal(BeatFeatures().fit_transform(BEATS), whole)
 
 
@@ -457,7 +488,10 @@ def test_qrs_bounds_agree_with_the_marks_of_cardiologists(ludb):
 
 def test_real_beats_have_every_feature_and_amplitudes_near_the_normal_medians(ludb):
     table = BeatFeatures().set_output(transform="pandas").fit_transform(ludb[0])
-    assert table.notna().all(axis=None)
+    measured = [
+        name for name in table if not name.startswith(("p_", "pr_", "pamp", "parea", "vat"))
+    ]
+    assert table[measured].notna().mean(axis=None) > 0.99  # patients in fibrillation have no P
     # Medians of normal men and women on PTB-XL: R in V5 1.60 and 1.28 mV, S in V2 -1.44 and
     # -1.23 mV, T in V5 0.43 and 0.31 mV; part of LUDB's patients are ill.
     medians = table[["ramp_V5", "samp_V2", "tamp_V5"]].median()

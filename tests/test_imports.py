@@ -15,8 +15,11 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads"},
-    {"networks", "metrics", "sampling", "_beats", "_delineation", "_validation", "_rules"},
-    {"preprocessing", "feature_extraction", "io", "_callbacks"},
+    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"_beats", "_validation", "_waves"},
+    {"_vectorcardiogram", "io"},
+    {"_features"},
+    {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"model_selection"},

@@ -16,7 +16,7 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 LEVELS = [
     {"leads"},
     {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
-    {"_beats", "_validation", "_waves"},
+    {"_beats", "_rules", "_validation", "_waves"},
     {"_vectorcardiogram", "io"},
     {"_features"},
     {"preprocessing", "feature_extraction", "_callbacks"},

@@ -3,7 +3,7 @@
 Each rule is a function of the table of :class:`skecg.feature_extraction.BeatFeatures` that returns
 margins in mV, a row an ECG and a column a place where the rule looks. From zero it fires there. A
 margin is the least of those of the rule's conditions, ``-inf`` where one without a unit does not
-hold, and NaN where a lead is missing without which it cannot be told. A flat lead is missing.
+hold, and NaN where a lead is missing, or flat, without which it cannot be told.
 """
 
 from typing import NamedTuple
@@ -106,6 +106,9 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
     the age of a man, the limit in V2 and V3 is 0.2 mV, and where sex is unknown that of Cornell is
     2.8 mV. A column ``paced``, 1 where the ventricles are paced, is used if there is one: median
     beats hold no pacing spikes.
+
+    A lead that is flat is missing. Where it could decide, the ECG is not judged; nothing is put in
+    its place. A QRS is wide by its duration alone: right bundle branch block is not judged either.
 
     Probabilities are the logistic function of the margin in mm by which an ECG is over the limit
     of a rule or below it: 0.5 at the limit, 0.73 at 1 mm (0.1 mV) over it. They are no frequencies

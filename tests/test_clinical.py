@@ -582,6 +582,14 @@ def test_classifier_is_the_last_step_of_a_pipeline():
     assert model.predict(X).tolist() == [0, 1]
 
 
+def test_flat_lead_of_a_beat_is_missing():
+    X = np.stack([draw(V4=0.3), draw(V4=0.3, II=0.2, III=0.2)])
+    X[:, LEADS.index("V5")] = 0
+    found = STEMICriteriaClassifier().fit(X, [0, 1]).reasons(X)
+    assert found["reason"].iloc[0] == "Not judged: V5 missing."
+    assert found["positive"].tolist() == [False, True]
+
+
 def test_beats_of_another_length_are_judged_with_their_r_index():
     X = np.stack([draw(), draw(V4=0.3, V5=0.2)])
     short = STEMICriteriaClassifier().fit(X[:, :, 150:-50], [0, 1])

@@ -81,8 +81,8 @@ def qrs_bounds(beats, r_index, sampling_rate):
     """Find the global onset and offset of the QRS, all leads together.
 
     From the steep core of the QRS outwards, the last sample before the activity (see
-    `_activity`) stays for 20 ms within 1.5 % (onset) or 2.5 % (offset) of the way from the quiet
-    level of the next 60 ms to the peak.
+    `_activity`) stays for 20 ms within 3 % of the way from the quiet level of the next 60 ms to
+    the peak.
 
     Parameters
     ----------

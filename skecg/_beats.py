@@ -211,6 +211,11 @@ def locate_beats(signal, sampling_rate):
     clean, spikes = remove_spikes(clean)
     band, mains = qrs_band(clean)
     peaks = find_qrs(band)
+    if mains:
+        for frequency in mains:
+            clean = clean - hum(clean, 2 * peaks + 1, frequency)
+        band, _ = qrs_band(clean)
+        peaks = find_qrs(band)
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
     aligned, similarity = align(band, peaks)
@@ -219,8 +224,6 @@ def locate_beats(signal, sampling_rate):
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
     peaks = np.rint(2 * np.where(alike, aligned, peaks) + 1).astype(int)
-    for frequency in mains:
-        clean = clean - hum(clean, peaks, frequency)
     qrs = windows(clean, peaks, 60, 80)
     offset = np.full(len(peaks), r_offset(median(qrs[alike])))
     for other in np.flatnonzero(~alike):

@@ -99,17 +99,18 @@ def remove_spikes(signal):
     """
     step = signal[:, 3:] - signal[:, :-3]
     size = np.einsum("lt,lt->t", step, step)
-    up, down = size[3:-6], size[6:-3]
-    around = np.maximum(size[:-9], size[9:])
+    up, down = size[6:-9], size[9:-6]
+    around = np.maximum(np.maximum(size[:-15], size[3:-12]), np.maximum(size[12:-3], size[15:]))
     spike = np.flatnonzero(np.minimum(up, down) > np.maximum(0.04, 9 * around))
     if len(spike):
-        back = np.einsum("lt,lt->t", step[:, spike + 3], step[:, spike + 6])
-        spike = spike[back < -0.7 * np.sqrt(up[spike] * down[spike])] + 6
+        back = np.einsum("lt,lt->t", step[:, spike + 6], step[:, spike + 9])
+        spike = spike[back < -0.7 * np.sqrt(up[spike] * down[spike])] + 9
     if not len(spike):
         return signal, spike
     t = np.arange(signal.shape[-1])
     cut = np.isin(t, np.add.outer(spike, np.arange(-4, 5)))
-    return bridge(signal, np.broadcast_to(cut, signal.shape)), spike
+    first = np.diff(spike, prepend=-100) > 6
+    return bridge(signal, np.broadcast_to(cut, signal.shape)), spike[first]
 
 
 def bridge(signal, cut):
@@ -139,7 +140,7 @@ def hum(clean, peaks, mains):
         (steep * turn[5:-5])[:, : n_bins * whole].reshape(len(clean), n_bins, whole).mean(axis=-1)
     )
     at = whole * np.arange(n_bins) + whole // 2 + 5
-    rest = np.abs(at[:, None] - peaks).min(axis=1) > _AROUND_QRS
+    rest = np.abs(at[:, None] - peaks).min(axis=1, initial=len(turn)) > _AROUND_QRS
     if rest.mean() < 0.2:
         return np.zeros_like(clean)
     part = _splines(n_times)[at[rest]]

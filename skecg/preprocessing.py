@@ -353,7 +353,7 @@ def r_peaks(X, sampling_rate=500):
     >>> from skecg.preprocessing import r_peaks
     >>> t = np.arange(1500) % 400 - 200
     >>> r_peaks(np.exp(-0.5 * (t / 4) ** 2)[None])
-    [array([ 199,  599,  999, 1399])]
+    [array([ 198,  598,  998, 1398])]
     """
     peaks = []
     for signal, rate, _ in _recordings(X, sampling_rate)[0]:

@@ -22,7 +22,7 @@ _T_AREA = dict.fromkeys(LEADS[:6], 75) | dict.fromkeys(_V1_TO_V4, 95) | {"V5": 5
 _SYMMETRIC = 0.9  # duration of the fall of T over that of its rise
 
 _BY_LEAD = (
-    *("j", "st60", "qamp", "qdur", "ramp", "samp", "r2amp", "s2amp", "qrsptp"),
+    *("j", "st60", "qamp", "ramp", "samp", "r2amp", "s2amp", "qrsptp"),
     *("tamp", "tarea", "tsymmetry"),
 )
 COLUMNS = ["qrs_duration", *(f"{name}_{lead}" for name in _BY_LEAD for lead in LEADS)]
@@ -305,8 +305,8 @@ def lvh_st_ratio(table):
 def lv_aneurysm(table):
     """Tell in which ECGs an old anterior infarct explains ST elevation in V1 to V4.
 
-    A Q wave of 20 ms or a QS in V2 or V3, and a T wave below 0.36 of the height of the QRS, peak
-    to peak, in all of V1 to V4. False where a lead is missing.
+    A QS in V2 or V3, and a T wave below 0.36 of the height of the QRS, peak to peak, in all of V1
+    to V4. False where a lead is missing.
 
     Parameters
     ----------
@@ -323,9 +323,12 @@ def lv_aneurysm(table):
     anterior ST-elevation myocardial infarction from left ventricular aneurysm. American Journal of
     Emergency Medicine 2015;33:786-790.
     """
-    q, t, height = (_measured(table, name) for name in ("qdur", "tamp", "qrsptp"))
-    old = (q["V2"] >= 20) | (q["V3"] >= 20)
-    return old & np.all([t[lead] < 0.36 * height[lead] for lead in _V1_TO_V4], axis=0)
+    r, s = _r_and_s(table)
+    qs = [(r[lead] == 0) & (s[lead] > 0) for lead in ("V2", "V3")]
+    t, height = _measured(table, "tamp"), _measured(table, "qrsptp")
+    return np.any(qs, axis=0) & np.all(
+        [t[lead] < 0.36 * height[lead] for lead in _V1_TO_V4], axis=0
+    )
 
 
 def cornell(table):

@@ -344,7 +344,7 @@ def _in_words(found):
         else:
             words.append(f"No rule fires; the nearest is {-margin:.3f} mV short.")
         if found.explained[i]:
-            words.append("Elevation in V1 to V4 is that of an aneurysm.")
+            words.append("Elevation in V1 to V4 not counted: a QS and a low T, as of an aneurysm.")
         unsure = np.isnan(female[i]) or (female[i] == 0 and np.isnan(age[i]))
         if unsure and found.obstacle[i] != "wide":
             unknown = ["age"] * bool(np.isnan(age[i])) + ["sex"] * bool(np.isnan(female[i]))

@@ -1,6 +1,7 @@
 """Named features of median beats."""
 
 import numbers
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -284,6 +285,26 @@ def _statistics(beats):
         "first": beats[:, :, 0],
         "last": beats[:, :, -1],
     }
+
+
+@cache
+def _names_of_twelve_leads():
+    return frozenset(BeatFeatures().fit(np.zeros((1, 12, 600))).get_feature_names_out())
+
+
+def is_feature_table(X):
+    """Tell whether X is a DataFrame with at least one column of :class:`BeatFeatures`.
+
+    Parameters
+    ----------
+    X : object
+        Table, or beats as for :class:`BeatFeatures`.
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(X, pd.DataFrame) and not _names_of_twelve_leads().isdisjoint(X.columns)
 
 
 def add_patient(table, *, age=None, sex=None, heart_rate=None):

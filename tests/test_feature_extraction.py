@@ -194,9 +194,11 @@ def test_noise_of_20_uv_moves_the_qrs_duration_by_less_than_10_ms():
     assert np.abs(table["qrs_duration"] - features_of(make_beat())["qrs_duration"]).max() < 10
 
 
-def test_t_window_ends_before_the_next_qrs():
-    following = np.interp(np.arange(600), [480, 500, 520], [0, 2, 0])  # R 400 ms later
-    assert features_of(make_beat(t=0.3) + following)["tamp"] == pytest.approx(0.3, rel=1e-3)
+def test_t_wave_ends_before_the_next_qrs():
+    ms = (np.arange(600) - 300) * 2
+    t_wave = 0.3 * np.sin(np.pi * np.clip((ms - 110) / 180, 0, 1))
+    following = np.interp(ms, [360, 400, 440], [0, 2, 0])
+    assert features_of(make_beat() + t_wave + following)["tamp"] == pytest.approx(0.3, rel=1e-3)
 
 
 def test_zero_is_the_level_before_the_qrs_in_each_lead():

@@ -31,6 +31,7 @@ ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
     "captum": {"inspection"},
     "matplotlib": {"plotting"},
+    "shap": {"_forest"},
 }
 
 
@@ -92,7 +93,7 @@ def test_each_special_library_is_imported_in_its_own_room(path):
 
 def test_importing_skecg_imports_no_optional_library():
     modules = ", ".join(f"skecg.{name}" for name in LEVEL if name != "__init__")
-    code = f"import {modules}, sys; print(*(set(sys.modules) & {{'matplotlib', 'wfdb', 'captum'}}))"
+    code = f"import {modules}, sys; print(*(set(sys.modules) & {{'matplotlib', 'wfdb', 'captum', 'shap'}}))"
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )

@@ -41,7 +41,7 @@ _P_LAST, _P_LEAST, _P_SHORTEST = 0.240, 0.020, 0.030
 # A wave as high as the P wave with its peak so long after T is atrial fibrillation or flutter.
 # The next P comes that early at rates at which the next QRS is in view; a U wave is lower.
 _LATE = (0.020, 0.120, 0.240)
-_T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.500, 0.55, 0.010
+_T_FROM, _T_LAST, _T_SHARE, _T_LEAST = 0.060, 0.440, 0.55, 0.010
 # How far apart the lobes of one wave may be, how far a corner is looked for from the steepest
 # point, and where that is looked for.
 _P = (0.080, 0.060, 0.080)
@@ -122,7 +122,7 @@ def t_window(beats, r_index, sampling_rate, offset):
     Returns
     -------
     start, stop : ndarray of int of shape (n_samples,)
-        From 80 ms after J to 500 ms after R, or to the next QRS if that comes before.
+        From 80 ms after J to 440 ms after R, or to the next QRS if that comes before.
     """
     start = offset + round(0.080 * sampling_rate)
     limit = r_index + round(_T_LAST * sampling_rate)

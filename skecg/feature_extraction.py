@@ -447,7 +447,8 @@ def delineate(beats, sampling_rate=500, *, r_index=None):
     Notes
     -----
     Where an elevated ST segment falls all the way from J to the end of T, both are one wave, and
-    T begins 60 ms after J. A P wave whose peak is more than 240 ms before the QRS is not found.
+    T begins 60 ms after J. Not found are a P wave with its peak more than 240 ms before the QRS,
+    and one that runs into the QRS. The peak of T is looked for up to 440 ms after R.
 
     References
     ----------

@@ -30,8 +30,8 @@ from skecg._rules import (
     south_african_flag,
     st_elevation,
 )
-from skecg._validation import all_or_nothing, validate_ecgs
-from skecg.feature_extraction import BeatFeatures
+from skecg._validation import all_or_nothing, validate_ecgs, validate_table
+from skecg.feature_extraction import BeatFeatures, is_feature_table
 from skecg.leads import LEADS
 
 __all__ = [
@@ -146,7 +146,7 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, 12, n_times) or DataFrame
-            Median beats in mV, or the table of BeatFeatures.
+            Median beats in mV, or the table of BeatFeatures, see the notes of the class.
         y : array-like of shape (n_samples,)
             Labels of any type, two classes.
 
@@ -160,9 +160,11 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
     def _fit(self, X, y):
         if self.rules not in ("stemi", "omi"):
             raise ValueError(f"rules must be 'stemi' or 'omi', got {self.rules!r}.")
-        if isinstance(X, pd.DataFrame):
+        if is_feature_table(X):
+            for name in ("n_leads_", "n_times_"):
+                vars(self).pop(name, None)
             self._features = None
-            _, y = validate_ecgs(self, _used(X), y, reset=True, ensure_all_finite=False)
+            _, y = validate_table(self, _used(X), y, reset=True)
         else:
             X, y = validate_ecgs(self, X, y, reset=True)
             self._features = self._fit_features(X)
@@ -173,7 +175,7 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
             )
         if self.pos_label is not None and self.pos_label not in self.classes_:
             raise ValueError(
-                f"pos_label={self.pos_label!r} is none of the classes {self.classes_.tolist()}."
+                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
             )
         return self
 
@@ -181,7 +183,7 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
         if self.n_leads_ != len(LEADS):
             raise ValueError(
                 f"X has {self.n_leads_} leads, but {type(self).__name__} needs the twelve: "
-                f"{' '.join(LEADS)}. Give a table of BeatFeatures as a DataFrame."
+                f"{' '.join(LEADS)}. Give a table of features as a DataFrame."
             )
         features = BeatFeatures(r_index=self.r_index, sampling_rate=self.sampling_rate).fit(X)
         if features.r_index_ is None:
@@ -251,20 +253,21 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
 
     def _table(self, X):
         check_is_fitted(self)
-        beats = self._features is not None
-        if isinstance(X, pd.DataFrame) == beats:
-            given, expected = ("a table", "beats") if beats else ("beats", "a table")
+        given, expected = is_feature_table(X), self._features is None
+        if given != expected:
+            kinds = ("median beats", "a table of features, a DataFrame")
             raise ValueError(
-                f"X is {given}, but {type(self).__name__} was fitted on {expected}. Give the same."
+                f"X is {kinds[given]}, but this {type(self).__name__} was fitted on "
+                f"{kinds[expected]}."
             )
-        if beats:
+        if not expected:
             return self._features.transform(validate_ecgs(self, X, reset=False))
-        _used(X)
+        validate_table(self, _used(X), reset=False)
         return X
 
 
 def _used(table):
-    """Return the columns of BeatFeatures that the rules use, after a check of all."""
+    """Return the columns that the rules use, after a check of those on patients."""
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent:
         raise ValueError(

@@ -614,7 +614,7 @@ def test_other_than_two_classes_are_refused(y):
 
 
 def test_pos_label_that_is_no_class_is_refused():
-    with pytest.raises(ValueError, match=r"pos_label='OMI' is none of the classes \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"pos_label='OMI' is not one of the classes \[0, 1\]"):
         STEMICriteriaClassifier(pos_label="OMI").fit(both(), [0, 1, 0])
 
 
@@ -638,6 +638,11 @@ def test_table_that_lacks_columns_is_refused():
         STEMICriteriaClassifier().fit(both().drop(columns=["j_V1", "tarea_V2"]), [0, 1, 0])
 
 
+def test_table_with_infinite_values_is_refused():
+    with pytest.raises(ValueError, match="infinity"):
+        STEMICriteriaClassifier().fit(both().assign(j_V1=np.inf), [0, 1, 0])
+
+
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [
@@ -659,9 +664,9 @@ def test_patients_in_another_code_are_refused(column, value, words):
 
 def test_beats_are_refused_after_a_table_and_a_table_after_beats():
     X = np.stack([draw(), draw(V4=0.3, V5=0.2)])
-    with pytest.raises(ValueError, match=r"X is beats, but .* fitted on a table"):
+    with pytest.raises(ValueError, match=r"X is median beats, but .* fitted on a table"):
         STEMICriteriaClassifier().fit(both(), [0, 1, 0]).predict(X)
-    with pytest.raises(ValueError, match=r"X is a table, but .* fitted on beats"):
+    with pytest.raises(ValueError, match=r"X is a table .* fitted on median beats"):
         STEMICriteriaClassifier().fit(X, [0, 1]).predict(both())
 
 

@@ -132,24 +132,25 @@ def hum(clean, peaks, mains):
     followed through slow changes of size and phase.
     """
     n_times = clean.shape[-1]
-    turn = np.exp(-2j * np.pi * mains / SAMPLING_RATE * np.arange(n_times)).astype(np.complex64)
+    whole = {50: 10, 60: 25}[mains]  # samples in one, in three periods
+    phase = 2 * np.pi * mains / SAMPLING_RATE * np.arange(whole + 5)
+    wave = np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)
     # A sample less the mean of those about half a period off: no slope, and twice the hum.
     steep = clean[:, 5:-5] - 0.5 * (clean[:, 10:] + clean[:, :-10])
     gain = 1 - np.cos(2 * np.pi * mains / SAMPLING_RATE * 5)
-    whole = {50: 10, 60: 25}[mains]  # samples in one, in three periods
     n_bins = steep.shape[-1] // whole
-    size = (
-        (steep * turn[5:-5])[:, : n_bins * whole].reshape(len(clean), n_bins, whole).mean(axis=-1)
-    )
+    size = steep[:, : n_bins * whole].reshape(len(clean), n_bins, whole) @ wave[:, 5:].T
     at = whole * np.arange(n_bins) + whole // 2 + 5
-    rest = np.abs(at[:, None] - peaks).min(axis=1, initial=len(turn)) > _AROUND_QRS
+    rest = np.abs(at[:, None] - peaks).min(axis=1, initial=n_times) > _AROUND_QRS
     if rest.mean() < 0.2:
         return np.zeros_like(clean)
     part = _splines(n_times)[at[rest]]
-    normal = part.T @ part + 1e-3 * np.eye(part.shape[1], dtype=np.float32)
-    size = np.linalg.solve(normal, part.T @ size[:, rest].T).T * np.complex64(2 / gain)
-    size = _curve(size.real, n_times) + 1j * _curve(size.imag, n_times)
-    return (size * turn.conj()).real
+    normal = part.T @ part + 1e-3 * np.eye(part.shape[1])
+    value = np.moveaxis(size[:, rest], 1, 0).reshape(len(part), -1)
+    fitted = np.linalg.solve(normal, part.T @ value).astype(np.float32) * (2 / (whole * gain))
+    both = _curve(fitted.T, n_times).reshape(len(clean), 2, n_times)
+    both *= np.resize(wave[:, :whole].T, (n_times, 2)).T
+    return both.sum(axis=1)
 
 
 def baseline(clean, peaks, alike, usable):

@@ -16,11 +16,11 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 LEVELS = [
     {"leads"},
     {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
-    {"_beats", "_validation", "_waves"},
+    {"_beats", "_rules", "_validation", "_waves"},
     {"_vectorcardiogram", "io"},
     {"_features"},
     {"preprocessing", "feature_extraction", "_callbacks"},
-    {"_base", "_forest"},
+    {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"model_selection"},
     {"__init__"},

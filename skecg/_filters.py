@@ -146,11 +146,11 @@ def hum(clean, peaks, mains):
         return np.zeros_like(clean)
     part = _splines(n_times)[at[rest]]
     normal = part.T @ part + 1e-3 * np.eye(part.shape[1])
-    value = np.moveaxis(size[:, rest], 1, 0).reshape(len(part), -1)
+    value = size[:, rest].transpose(1, 2, 0).reshape(len(part), -1)  # cosines, then sines
     fitted = np.linalg.solve(normal, part.T @ value).astype(np.float32) * (2 / (whole * gain))
-    both = _curve(fitted.T, n_times).reshape(len(clean), 2, n_times)
-    both *= np.resize(wave[:, :whole].T, (n_times, 2)).T
-    return both.sum(axis=1)
+    cosine, sine = np.split(_curve(fitted.T, n_times), 2)
+    wave = np.tile(wave[:, :whole], n_times // whole + 1)[:, :n_times]
+    return cosine * wave[0] + sine * wave[1]
 
 
 def baseline(clean, peaks, alike, usable):

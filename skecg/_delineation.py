@@ -83,62 +83,6 @@ def wave_bounds(beats, r_index, sampling_rate):
     return bounds
 
 
-def qrs_bounds(beats, r_index, sampling_rate):
-    """Find the global onset and offset of the QRS, all leads together.
-
-    From the steep core of the QRS outwards, the last sample before the activity (see
-    `_activity`) stays for 20 ms within 3 % of the way from the quiet level of the next 60 ms to
-    the peak.
-
-    Parameters
-    ----------
-    beats, r_index, sampling_rate
-        As for :func:`wave_bounds`.
-
-    Returns
-    -------
-    onset, offset : ndarray of int of shape (n_samples,)
-        First and last sample of the QRS. Both are `r_index` where no lead has any slope.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> beats = np.zeros((1, 1, 600))
-    >>> beats[0, 0, 280:321] = 1 - np.abs(np.linspace(-1, 1, 41))  # 80 ms around R
-    >>> onset, offset = qrs_bounds(beats, 300, 500)
-    >>> int(onset[0]), int(offset[0])
-    (279, 321)
-    """
-    leads, n_leads = _usable(beats)
-    onset, offset, peak = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)
-    flat = peak <= 0
-    return np.where(flat, r_index, onset), np.where(flat, r_index, offset)
-
-
-def t_window(beats, r_index, sampling_rate, offset):
-    """Bound the part of the beat that can hold its T wave.
-
-    Parameters
-    ----------
-    beats, r_index, sampling_rate
-        As for :func:`wave_bounds`.
-    offset : ndarray of int of shape (n_samples,)
-        The J point.
-
-    Returns
-    -------
-    start, stop : ndarray of int of shape (n_samples,)
-        From 80 ms after J to 440 ms after R, or to the next QRS if that comes before.
-    """
-    start = offset + round(0.080 * sampling_rate)
-    limit = r_index + round(_T_LAST * sampling_rate)
-    leads, n_leads = _usable(beats[:, :, : limit + 1])
-    onset = _qrs(_activity(leads, n_leads, sampling_rate), r_index, sampling_rate)[0]
-    following = onset + _neighbours(leads, r_index, sampling_rate)[1]
-    stop = np.minimum(following - round(_MARGIN * sampling_rate), limit)
-    return start, np.maximum(stop, start).astype(int)
-
-
 def _some_bounds(beats, r, rate):
     leads, n_leads = _usable(beats)
     qrs_on, qrs_off, peak = _qrs(_activity(leads, n_leads, rate), r, rate)

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skecg import _features, feature_extraction
-from skecg._delineation import qrs_bounds, wave_bounds
+from skecg._delineation import wave_bounds
 from skecg.feature_extraction import BeatFeatures, add_patient, is_feature_table
 from skecg.leads import LEADS
 
@@ -164,20 +164,25 @@ def test_qrs_duration_is_the_width_of_a_triangle_within_16_ms(half_width):
     assert features_of(lead)["qrs_duration"] == pytest.approx(2 * half_width, abs=16)
 
 
+def qrs_bounds(beats):
+    bounds = wave_bounds(beats, 300, 500)
+    return bounds["qrs_on"], bounds["qrs_off"]
+
+
 def test_qrs_bounds_take_the_earliest_and_the_latest_lead():
     early = make_beat([(-60, 0), (-40, 1), (-20, 0)])
     late = make_beat([(-10, 0), (30, -1), (70, 0)])
-    onset, offset = qrs_bounds(np.stack([early, late])[None], 300, 500)
+    onset, offset = qrs_bounds(np.stack([early, late])[None])
     assert_allclose([onset[0], offset[0]], [270, 335], atol=4)
 
 
 def test_qrs_bounds_are_blind_to_polarity():
     signs = np.where(np.arange(12) % 2, 1, -1)[:, None]
-    assert_array_equal(qrs_bounds(BEATS, 300, 500), qrs_bounds(BEATS * signs, 300, 500))
+    assert_array_equal(qrs_bounds(BEATS), qrs_bounds(BEATS * signs))
 
 
 def test_qrs_bounds_ignore_the_amplifier_gain():
-    assert_array_equal(qrs_bounds(BEATS, 300, 500), qrs_bounds(BEATS * 4, 300, 500))
+    assert_array_equal(qrs_bounds(BEATS), qrs_bounds(BEATS * 4))
 
 
 @pytest.mark.parametrize("peak", [0.3, 0.6, 1.0])
@@ -689,7 +694,7 @@ def _marked_qrs(annotation):
 
 def test_qrs_bounds_agree_with_the_marks_of_cardiologists(ludb):
     beats, marks = ludb
-    found = (np.transpose(qrs_bounds(beats, 300, 500)) - 300) * 2
+    found = (np.transpose(qrs_bounds(beats)) - 300) * 2
     error = found - marks
     assert len(error) >= 35
     # In ms. The marks are wide, about 110 ms from onset to offset, where the published median of

@@ -7,16 +7,18 @@ A walk of our own: the package aecg cannot be installed beside the others, and e
 from ._ecg import ECGFormatError, Stored
 from ._xml import (
     add_lead,
+    compact_time,
     integers,
+    lead_name,
     millivolts,
     named,
     number,
     parse_xml,
+    plausible_age,
     positive,
     sex_of,
     stack,
     text_of,
-    timestamp,
     told,
     years_between,
 )
@@ -24,7 +26,6 @@ from ._xml import (
 _LEAD = "MDC_ECG_LEAD_"
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _YEARS = {"a": 1, "mo": 1 / 12, "wk": 7 / 365.25, "d": 1 / 365.25}
-_TIMES = ("%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y%m%d")
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _REPORTED_AGE = "21612-7"  # LOINC
 
@@ -37,15 +38,17 @@ def read_aecg(path):
         if len(rhythms) != 1:
             raise ECGFormatError(f"there are {len(rhythms)} series of code RHYTHM, not one")
         rhythm = rhythms[0]
-        signal, leads, sampling_rate, _ = _leads(rhythm)
-        stored = Stored(signal, sampling_rate, leads)
+        notes = []
+        signal, leads, sampling_rate, _ = _leads(rhythm, notes)
+        stored = Stored(signal, sampling_rate, leads, notes=notes)
         derived = rhythm.iterfind("derivation/derivedSeries")
         beats = [series for series in derived if _code(series) == "REPRESENTATIVE_BEAT"]
         if len(beats) > 1:
             raise ECGFormatError(f"there are {len(beats)} series of code REPRESENTATIVE_BEAT")
         for beat in beats:
-            stored.median, stored.median_leads, stored.median_sampling_rate, start = _leads(beat)
-            stored.median_r_index = _r_index(beat, start, stored.median_sampling_rate)
+            stored.median, stored.median_leads, sampling_rate, start = _leads(beat, notes)
+            stored.median_sampling_rate = sampling_rate
+            stored.median_r_index = _r_index(beat, start, sampling_rate)
         stored.highpass = _filter(rhythm, "HIGH_PASS")
         stored.lowpass = _filter(rhythm, "LOW_PASS")
         stored.notch = _filter(rhythm, "NOTCH")
@@ -69,7 +72,7 @@ def _quantity(element, path, units, what):
     return number(found.get("value"), what) * units[unit]
 
 
-def _leads(series):
+def _leads(series, notes):
     sets = series.findall("component/sequenceSet")
     if len(sets) != 1:
         raise ECGFormatError(f"a series has {len(sets)} sequence sets: its leads are not parallel")
@@ -79,14 +82,16 @@ def _leads(series):
         if value is None:
             raise ECGFormatError(f"sequence {code[:40]} has no value")
         if code in ("TIME_ABSOLUTE", "TIME_RELATIVE"):
-            interval = _quantity(value, "increment", _SECONDS, "increment")
+            interval = positive(_quantity(value, "increment", _SECONDS, "increment"), "increment")
             if code == "TIME_RELATIVE":
                 start = _quantity(value, "head", _SECONDS, "head")
-        else:
-            name = code.removeprefix(_LEAD)
+        elif code.startswith(_LEAD):
+            name = lead_name(code.removeprefix(_LEAD))
             add_lead(leads, name, _samples(value, name))
-    if interval is None or interval <= 0:
-        raise ECGFormatError("there is no sequence of times, or its increment is not above 0")
+        else:
+            notes.append(f"sequence {code[:40]} left out")
+    if interval is None:
+        raise ECGFormatError("there is no sequence of times")
     return stack(leads), list(leads), 1 / interval, start
 
 
@@ -135,8 +140,7 @@ def _filter(series, name):
 
 def _time(element, path):
     found = element.find(path)
-    text = (found.get("value") or "") if found is not None else ""
-    return timestamp(text, *_TIMES, *(f"{form}%z" for form in _TIMES))
+    return None if found is None else compact_time(found.get("value"))
 
 
 def _describe(stored, root, rhythm):
@@ -169,5 +173,5 @@ def _describe(stored, root, rhythm):
 def _reported_age(root):
     for observation in root.iterfind("controlVariable/relatedObservation"):
         if _code(observation) == _REPORTED_AGE:
-            return _quantity(observation, "value", _YEARS, "the reported age")
+            return plausible_age(_quantity(observation, "value", _YEARS, "the reported age"))
     return None

@@ -13,10 +13,12 @@ from ._xml import (
     add_lead,
     base64_bytes,
     frequency,
+    lead_name,
     millivolts,
     named,
     number,
     parse_xml,
+    plausible_age,
     positive,
     sex_of,
     stack,
@@ -27,7 +29,7 @@ from ._xml import (
 )
 
 _YEARS = {"YEARS": 1, "MONTHS": 1 / 12, "WEEKS": 7 / 365.25, "DAYS": 1 / 365.25}
-_DATES = ("%m-%d-%Y", "%m/%d/%Y")
+_DATE = "%m-%d-%Y"
 _MISSING = -32768  # the lowest 16-bit number stands for no sample
 
 
@@ -68,7 +70,7 @@ def _waveform(waveform, notes):
         raise ECGFormatError(f"SampleExponent is {exponent:g}")
     leads = {}
     for lead in waveform.iter("LeadData"):
-        name = text_of(lead, "LeadID")
+        name = lead_name(text_of(lead, "LeadID"))
         add_lead(leads, name, _samples(lead, name))
         if text_of(lead, "LeadOff") == "TRUE":
             notes.append(f"electrode off in lead {name}")
@@ -99,16 +101,17 @@ def _describe(stored, root):
     day = text_of(root, test + "AcquisitionDate")
     if day is not None:
         clock = text_of(root, test + "AcquisitionTime") or "00:00:00"
-        stored.acquired = timestamp(f"{day} {clock}", *(f"{form} %H:%M:%S" for form in _DATES))
+        stored.acquired = timestamp(f"{day.replace('/', '-')} {clock}", f"{_DATE} %H:%M:%S")
         if stored.acquired is None:
             stored.notes.append("acquisition time not understood")
     birth = text_of(root, patient + "DateofBirth")
     age = frequency(text_of(root, patient + "PatientAge"))
     unit = (text_of(root, patient + "AgeUnits") or "YEARS").upper()
     if age is not None and unit in _YEARS:
-        stored.age = age * _YEARS[unit]
+        stored.age = plausible_age(age * _YEARS[unit])
     else:
-        stored.age = years_between(timestamp(birth, *_DATES), stored.acquired)
+        birthday = timestamp((birth or "").replace("/", "-"), _DATE)
+        stored.age = years_between(birthday, stored.acquired)
     stored.sex = sex_of(text_of(root, patient + "Gender"))
     names = (text_of(root, patient + f"Patient{which}Name") for which in ("First", "Last"))
     stored.identifiers = told(

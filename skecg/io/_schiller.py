@@ -6,8 +6,10 @@ A walk of our own, since no package on the index reads it.
 from ._ecg import ECGFormatError, Stored
 from ._xml import (
     add_lead,
+    compact_time,
     frequency,
     integers,
+    lead_name,
     millivolts,
     named,
     number,
@@ -16,7 +18,6 @@ from ._xml import (
     sex_of,
     stack,
     text_of,
-    timestamp,
     told,
     years_between,
 )
@@ -64,7 +65,7 @@ def _waveform(wave):
     unit = millivolts(text_of(wave, "resolution/yres/units"))
     leads = {}
     for channel in wave.iter("channel"):
-        name = text_of(channel, "name")
+        name = lead_name(text_of(channel, "name"))
         kind = text_of(channel, "datastype")
         if kind != "COMMASEPARATE":
             raise ECGFormatError(f"lead {name} has data of type {str(kind)[:40]!r}")
@@ -80,10 +81,10 @@ def _describe(stored, root):
     start = "examdescript/startdatetime/"
     day, clock = text_of(root, start + "date"), text_of(root, start + "time")
     # The time is hours, minutes, seconds and milliseconds: 091500250.
-    stored.acquired = timestamp(f"{day}{(clock or '000000')[:6]}", "%Y%m%d%H%M%S")
+    stored.acquired = compact_time(f"{day}{(clock or '')[:6]}")
     patient = "patdata/"
     birth = text_of(root, patient + "birthdate")
-    stored.age = years_between(timestamp(birth, "%Y%m%d"), stored.acquired)
+    stored.age = years_between(compact_time(birth), stored.acquired)
     stored.sex = sex_of(text_of(root, patient + "gender"))
     names = (text_of(root, patient + name) for name in ("firstname", "lastname"))
     stored.identifiers = told(

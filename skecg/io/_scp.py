@@ -14,7 +14,7 @@ import numpy as np
 
 from ._ecg import ECGFormatError, Stored
 from ._huffman import decode_huffman, parse_section_2
-from ._xml import MAX_SAMPLES, named, read_bytes, told, years_between
+from ._xml import MAX_SAMPLES, named, plausible_age, read_bytes, told, years_between
 
 _HEADER = 16  # bytes of a section before its data
 # Section 3, lead identification: the twelve and what may be recorded with them.
@@ -71,7 +71,7 @@ def _read(data):
         raise ECGFormatError("section 3 (lead definition) or 6 (rhythm data) is missing")
     leads, is_residual = _leads(sections[3])
     table = parse_section_2(sections[2]) if 2 in sections else None
-    beats = _beats(sections[4]) if 4 in sections else None
+    beats = _beats(sections[4], leads) if 4 in sections else None
     reference = None
     if 5 in sections and beats is not None and beats.milliseconds:
         reference = _data(sections[5], table, leads, beats.milliseconds)
@@ -135,9 +135,12 @@ def _leads(section):
     return leads, bool(flags & 1)
 
 
-def _beats(section):
+def _beats(section, leads):
     """Return what section 4 tells of the reference beat and where it was subtracted."""
     milliseconds, fiducial, n_qrs = struct.unpack_from("<HHH", section)
+    n_times = max(lead.last for lead in leads)
+    if n_qrs > n_times // 10 + 1:
+        raise ECGFormatError(f"{n_qrs} QRS complexes in {n_times} samples")
     zones = [struct.unpack_from("<HIII", section, 6 + 14 * i) for i in range(n_qrs)]
     return _Beats(milliseconds, fiducial, zones)
 
@@ -238,7 +241,7 @@ def _describe(stored, tags):
     stored.acquired = _date(values(25, "<HBB"), values(26, "<BBB"))
     age, unit = values(4, "<HB") or (0, 0)
     if age and unit in _YEARS:
-        stored.age = age * _YEARS[unit]
+        stored.age = plausible_age(age * _YEARS[unit])
     else:
         stored.age = years_between(birth, stored.acquired)
     stored.sex = _SEX.get((values(8, "<B") or (0,))[0])

@@ -8,13 +8,14 @@ import numpy as np
 
 from ._ecg import ECGFormatError, Stored
 from ._xml import (
-    MAX_SAMPLES,
     add_lead,
     base64_bytes,
     frequency,
+    lead_name,
     named,
     number,
     parse_xml,
+    plausible_age,
     positive,
     sex_of,
     stack,
@@ -26,6 +27,7 @@ from ._xml import (
 
 _LIMB = ["I", "II", "III", "aVR", "aVL", "aVF"]
 _STANDARD = [*_LIMB, "V1", "V2", "V3", "V4", "V5", "V6"]
+_MAX_SAMPLES = 2_000_000  # of all leads: 12 of 500 Hz for 5 min; XLI is decoded one by one
 _MISSING = 32767  # in representative beats, the number for no sample
 _VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
 _YEARS = {"years": 1, "months": 1 / 12, "weeks": 7 / 365.25, "days": 1 / 365.25}
@@ -60,7 +62,7 @@ def _rhythm(waves, acquisition):
     duration = positive(waves.get("durationperchannel"), "durationperchannel")
     names = _lead_names(waves, acquisition)
     n_samples = round(duration * sampling_rate / 1000)
-    if not 0 < n_samples * len(names) <= MAX_SAMPLES:
+    if not 0 < n_samples * len(names) <= _MAX_SAMPLES:
         raise ECGFormatError(f"{len(names)} leads of {n_samples} samples are none or too many")
     if told_by("signalsigned", "signalsigned") not in (None, "True", "true"):
         raise ECGFormatError("unsigned samples cannot be read")
@@ -105,9 +107,10 @@ def _lead_names(waves, acquisition):
         n_leads = number(text_of(acquisition, "numberchannelsallocated"), "numberchannelsallocated")
     if not 0 < n_leads <= len(names):
         raise ECGFormatError(f"there are {len(names)} lead names for {n_leads:g} leads")
+    names = [lead_name(name) for name in names[: int(n_leads)]]
     if len(set(names)) < len(names):
         raise ECGFormatError("a lead occurs twice")
-    return names[: int(n_leads)]
+    return names
 
 
 def _decode_xli(data, names, n_samples):
@@ -171,7 +174,7 @@ def _representative_beats(stored, beats):
     gain = positive(resolution, "the resolution of repbeats")
     leads = {}
     for beat in beats.iter("repbeat"):
-        name = beat.get("leadname")
+        name = lead_name(beat.get("leadname"))
         wave = beat.find("waveform")
         wave = beat if wave is None else wave  # version 1.03
         data = base64_bytes(wave.text, f"the beat of lead {name}")
@@ -199,7 +202,7 @@ def _describe(stored, root):
     for unit, years in _YEARS.items():
         age = frequency(text_of(root, f"{patient}age/{unit}"))
         if age is not None:
-            stored.age = age * years
+            stored.age = plausible_age(age * years)
             break
     stored.sex = sex_of(text_of(root, patient + "sex"))
     names = (text_of(root, f"{patient}name/{name}") for name in ("firstname", "lastname"))

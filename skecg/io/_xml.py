@@ -14,9 +14,13 @@ import numpy as np
 from ._ecg import ECGFormatError
 
 MAX_BYTES = 64 * 2**20  # of a file; a strip of 10 s takes about half a MiB
+MAX_MARKS = 1_000_000  # tags and attributes of a file; there are up to some ten thousands
 MAX_SAMPLES = 20_000_000  # of all leads together: 12 leads of 500 Hz for almost an hour
 
+_LARGEST = 1e12  # of any number; a checksum has up to 4e9
 _SPACE = re.compile(r"\s*")
+_NAME = re.compile(r"[^\s/>]*")
+_COMPACT = re.compile(r"([0-9]{8}(?:[0-9]{2}){0,3})(?:(\.[0-9]{1,6})[0-9]*)?(?:[+-][0-9]{4})?$")
 _ROOTS = {"annotatedecg": "aecg", "restingecgdata": "sierra", "restingecg": "muse"}
 _MILLIVOLTS = {
     "v": 1e3,
@@ -75,7 +79,7 @@ def _root_name(text):
             bracket, close = text.find("[", at), text.find(">", at)
             end = "]" if 0 <= bracket < close else ">"
         elif text.startswith("<", at):
-            return text[at + 1 : at + 201].replace("/", " ").replace(">", " ").split()[0]
+            return _NAME.match(text, at + 1).group()
         elif text.startswith(">", at):  # the rest of a DOCTYPE after its bracket
             end = ">"
         else:
@@ -116,6 +120,8 @@ def parse_xml(path, root_name):
             "Reading an ECG in XML needs the defusedxml package: pip install 'skecg[xml]'."
         ) from error
     data = read_bytes(path)
+    if data.count(b"<") + data.count(b"=") > MAX_MARKS:
+        raise ECGFormatError(f"there are more than {MAX_MARKS} tags and attributes")
     try:
         # MUSE files have a DOCTYPE; the DTD that it names is never opened.
         root = ElementTree.fromstring(
@@ -124,7 +130,7 @@ def parse_xml(path, root_name):
     except DefusedXmlException as error:
         raise ECGFormatError(f"XML with entities is refused ({type(error).__name__})") from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise ECGFormatError(f"damaged XML ({error})") from None
+        raise ECGFormatError(f"damaged XML ({str(error)[:100]})") from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     if root.tag != root_name:
@@ -138,20 +144,20 @@ def text_of(element, path):
 
 
 def number(text, what):
-    """Return a finite number; `what` names it where it is none."""
+    """Return a number; `what` names it where it is none, or one that no ECG has."""
     try:
         value = float(text)
     except (TypeError, ValueError):
         value = math.nan
-    if not math.isfinite(value):
-        raise ECGFormatError(f"{what} is {_shown(text)}, not a number")
+    if not abs(value) <= _LARGEST:
+        raise ECGFormatError(f"{what} is {_shown(text)}, not a number of an ECG")
     return value
 
 
 def positive(text, what):
     """Return a number above 0."""
     value = number(text, what)
-    if value <= 0:
+    if value < 1 / _LARGEST:
         raise ECGFormatError(f"{what} is {_shown(text)}, not above 0")
     return value
 
@@ -205,33 +211,46 @@ def stack(leads):
     return np.stack(list(leads.values()))
 
 
+def lead_name(text):
+    """Return a lead's name as the file spells it."""
+    name = (text or "").strip()
+    if not 0 < len(name) <= 40:
+        raise ECGFormatError(f"a lead has a name of {len(name)} characters")
+    return name
+
+
 def add_lead(leads, name, samples):
     """Put a lead among the others, all of which together are of limited size."""
-    if not name:
-        raise ECGFormatError("a lead has no name")
     if name in leads:
-        raise ECGFormatError(f"lead {_shown(name)} occurs twice")
+        raise ECGFormatError(f"lead {name} occurs twice")
     if sum(map(len, leads.values())) + len(samples) > MAX_SAMPLES:
         raise ECGFormatError(f"there are more than {MAX_SAMPLES} samples")
     leads[name] = samples
 
 
-def timestamp(text, *formats):
-    """Return a datetime in the first of `formats` that fits, or None."""
-    for form in formats:
-        try:
-            return datetime.strptime((text or "").strip(), form)
-        except ValueError:
-            continue
-    return None
+def timestamp(text, form):
+    """Return the time that a text tells in a form with separators, or None."""
+    try:
+        return datetime.strptime(text or "", form)
+    except ValueError:
+        return None
+
+
+def compact_time(text):
+    """Return the local time of 20021122, 200211220910 or 20021122091000.000+0100, or None."""
+    match = _COMPACT.match(text or "")
+    time = timestamp(match[1].ljust(14, "0"), "%Y%m%d%H%M%S") if match else None
+    return time and time.replace(microsecond=int(1e6 * float(match[2] or 0)))
 
 
 def years_between(birth, day):
-    """Return the age in years on a day, or None where it cannot be told."""
-    if birth is None or day is None:
-        return None
-    age = (day.replace(tzinfo=None) - birth.replace(tzinfo=None)).days / 365.25
-    return age if age >= 0 else None
+    """Return the age on a day in years, or None where one of the dates is not told."""
+    return None if birth is None or day is None else plausible_age((day - birth).days / 365.25)
+
+
+def plausible_age(years):
+    """Return an age in years, or None where it is not told or nobody's."""
+    return years if years is not None and 0 <= years < 150 else None
 
 
 def sex_of(text):
@@ -245,4 +264,5 @@ def told(**identifiers):
 
 
 def _shown(text):
+    """Return a text that may be missing or long, for a message."""
     return "missing" if text is None else repr(str(text)[:80])

@@ -5,6 +5,7 @@ import pytest
 
 from skecg.datasets import load_ptbxl
 
+KEYS = {"data", "target", "target_names", "groups", "sampling_rate", "table", "DESCR"}
 NAMES = ["I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 CODES = [
     {"IMI": 100.0, "SR": 0.0},
@@ -46,6 +47,8 @@ def test_ecgs_of_both_classes_or_neither_are_left_out(copy):
 
 def test_everything_is_in_the_order_of_the_rows(copy):
     ptbxl = load_ptbxl(copy, sampling_rate=100)
+    assert set(ptbxl) == KEYS | {"fold"}
+    assert ptbxl.sampling_rate == 100
     assert ptbxl.groups.tolist() == [0, 0, 1, 2]
     assert ptbxl.fold.tolist() == [3, 4, 5, 8]
     assert {a.dtype for a in (ptbxl.target, ptbxl.groups, ptbxl.fold)} == {np.dtype(np.int64)}
@@ -59,6 +62,14 @@ def test_leads_are_put_in_order_by_name(copy):
     assert data.dtype == np.float32
     expected = (100 * np.array([0, 1, 2, 5])[:, None] + np.arange(12)) / 1000
     np.testing.assert_allclose(data[:, :, 500], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "end"), [(100, "lr"), (500, "hr")])
+def test_paths_come_without_reading(copy, rate, end):
+    ptbxl = load_ptbxl(copy, sampling_rate=rate, as_paths=True)  # there are no files at 500 Hz
+    expected = [str(copy / f"records{rate}/{i}_{end}.hea") for i in (0, 1, 2, 5)]
+    assert ptbxl.data.tolist() == expected
+    assert ptbxl.target.tolist() == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +108,22 @@ def test_a_folder_that_is_not_ptbxl_is_an_error(copy, missing):
     (copy / missing).unlink()
     with pytest.raises(FileNotFoundError, match=f"is not a copy of PTB-XL: there is no {missing}"):
         load_ptbxl(copy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("strat_fold", "fold", "has no column strat_fold"),
+        ("{'NORM': 0.0}", "{'NORM'", "has scp_codes that are no dict"),
+        ("6,2.0,", "6,2.0,,,,", "is no table"),
+    ],
+)
+def test_a_damaged_table_is_named(copy, old, new, message):
+    file = copy / "ptbxl_database.csv"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=rf"ptbxl_database\.csv {message}"):
+        load_ptbxl(copy, sampling_rate=100)
 
 
 def test_a_missing_recording_is_named(copy):

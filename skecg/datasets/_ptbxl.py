@@ -1,21 +1,31 @@
 """PTB-XL, read from a local copy."""
 
 import ast
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from ..io._wfdb import read_wfdb
 from ..leads import LEADS, to_standard_order
+from ._common import (
+    as_set,
+    check_folder,
+    class_names,
+    of_one_class,
+    path_array,
+    read_arrays,
+    read_table,
+)
 
 _SECONDS = 10
 _FILENAME = {500: "filename_hr", 100: "filename_lr"}
 
 
-def load_ptbxl(path, *, positive="MI", negative="NORM", sampling_rate=500, n_jobs=None):
+def load_ptbxl(
+    path, *, positive="MI", negative="NORM", sampling_rate=500, as_paths=False, n_jobs=None
+):
     """Load ECGs of two diagnoses from a local copy of PTB-XL.
 
     Diagnoses are the database's SCP statements and its superclasses NORM, MI, STTC, CD and
@@ -37,6 +47,8 @@ def load_ptbxl(path, *, positive="MI", negative="NORM", sampling_rate=500, n_job
         The same for class 0. None takes every ECG that is not positive.
     sampling_rate : {500, 100}, default=500
         Which of the two copies of each recording to read, in Hz.
+    as_paths : bool, default=False
+        Return where the recordings are instead of what they hold; nothing is read.
     n_jobs : int, default=None
         Number of processes that read files; None is one, -1 all cores.
 
@@ -44,17 +56,20 @@ def load_ptbxl(path, *, positive="MI", negative="NORM", sampling_rate=500, n_job
     -------
     Bunch
         ``data`` : ndarray of shape (n_samples, 12, 10 * sampling_rate), float32, in mV,
-        leads in the order of `skecg.leads.LEADS`; ``target`` : ndarray of int64, 1 where
-        positive; ``target_names`` : ndarray, the names of classes 0 and 1; ``groups`` :
-        ndarray of int64, the patient; ``fold`` : ndarray of int64, the recommended fold 1
-        to 10; ``table`` : DataFrame, the database's row of each ECG, with ``scp_codes`` as
-        dict, ``sex`` 0 for men and 1 for women, and ``age`` 300 for over 89; ``DESCR`` :
-        str.
+        leads in the order of `skecg.leads.LEADS`, or with `as_paths` ndarray of str, the
+        recordings' headers; ``target`` : ndarray of int64, 1 where positive;
+        ``target_names`` : ndarray, the names of classes 0 and 1; ``groups`` : ndarray of
+        int64, the patient; ``fold`` : ndarray of int64, the recommended fold 1 to 10;
+        ``sampling_rate`` : int, in Hz; ``table`` : DataFrame, the database's row of each ECG,
+        with ``scp_codes`` as dict, ``sex`` 0 for men and 1 for women, and ``age`` 300 for
+        over 89; ``DESCR`` : str.
 
     Raises
     ------
     FileNotFoundError
-        If `path` is not a copy of PTB-XL, or a recording is missing.
+        If `path` is not a copy of PTB-XL, or a recording that is read is missing.
+    ValueError
+        If a diagnosis is unknown, a class is empty, or a table or recording is damaged.
 
     References
     ----------
@@ -72,26 +87,23 @@ def load_ptbxl(path, *, positive="MI", negative="NORM", sampling_rate=500, n_job
     table, superclass = _read_tables(Path(path))
     is_positive = _has(table, superclass, positive)
     is_negative = ~is_positive if negative is None else _has(table, superclass, negative)
-    chosen = is_positive ^ is_negative
-    names = [_name(negative) if negative is not None else f"not {_name(positive)}", _name(positive)]
-    for name, found in zip(names, (is_negative & chosen, is_positive & chosen), strict=True):
-        if not found.any():
-            raise ValueError(f"No ECG of {path} is {name} and not also of the other class.")
+    names = class_names(positive, negative)
+    chosen = of_one_class(is_positive, is_negative, names, path)
 
     table = table[chosen].reset_index(drop=True)
-    files = [Path(path, name) for name in table[_FILENAME[sampling_rate]]]
-    data = np.empty((len(files), len(LEADS), _SECONDS * sampling_rate), dtype=np.float32)
-    read = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_read_recording)(file, data.shape[1:], sampling_rate) for file in files
-    )
-    for i, recording in enumerate(read):
-        data[i] = recording
+    files = [Path(path, f"{name}.hea") for name in table[_FILENAME[sampling_rate]]]
+    if as_paths:
+        data = path_array(files)
+    else:
+        read = partial(_read_recording, sampling_rate=sampling_rate)
+        data = read_arrays(read, files, _SECONDS * sampling_rate, n_jobs)
     return Bunch(
         data=data,
         target=is_positive[chosen].astype(np.int64),
         target_names=np.array(names),
         groups=table["patient_id"].to_numpy(dtype=np.int64),
         fold=table["strat_fold"].to_numpy(dtype=np.int64),
+        sampling_rate=sampling_rate,
         table=table,
         DESCR=f"{len(data)} ECGs of PTB-XL: {names[1]} against {names[0]}, {sampling_rate} Hz. "
         f"{int((is_positive & is_negative).sum())} ECGs of both and "
@@ -100,20 +112,22 @@ def load_ptbxl(path, *, positive="MI", negative="NORM", sampling_rate=500, n_job
 
 
 def _read_tables(path):
-    for name in ("ptbxl_database.csv", "scp_statements.csv"):
-        if not (path / name).is_file():
-            raise FileNotFoundError(
-                f"{path} is not a copy of PTB-XL: there is no {name} in it. Give the folder "
-                "that holds ptbxl_database.csv."
-            )
-    table = pd.read_csv(path / "ptbxl_database.csv")
-    table["scp_codes"] = table["scp_codes"].map(ast.literal_eval)
-    statements = pd.read_csv(path / "scp_statements.csv", index_col=0)
+    check_folder(path, ("ptbxl_database.csv", "scp_statements.csv"), "PTB-XL")
+    columns = ("patient_id", "scp_codes", "strat_fold", *_FILENAME.values())
+    table = read_table(path / "ptbxl_database.csv", columns)
+    try:
+        table["scp_codes"] = table["scp_codes"].map(ast.literal_eval)
+    except (ValueError, SyntaxError) as error:
+        raise ValueError(
+            f"{path / 'ptbxl_database.csv'} has scp_codes that are no dict: {error}. "
+            "Get the file again."
+        ) from error
+    statements = read_table(path / "scp_statements.csv", ["diagnostic_class"], index_col=0)
     return table, statements["diagnostic_class"]
 
 
 def _has(table, superclass, wanted):
-    wanted = {wanted} if isinstance(wanted, str) else set(wanted)
+    wanted = as_set(wanted)
     classes = set(superclass.dropna())
     unknown = sorted(wanted - classes - set(superclass.index))
     if unknown or not wanted:
@@ -125,15 +139,13 @@ def _has(table, superclass, wanted):
     return np.array([not codes.isdisjoint(present) for present in table["scp_codes"]], dtype=bool)
 
 
-def _name(wanted):
-    return wanted if isinstance(wanted, str) else " or ".join(wanted)
-
-
-def _read_recording(file, shape, sampling_rate):
+def _read_recording(file, sampling_rate):
     signal, rate, leads = read_wfdb(file)
     signal = to_standard_order(signal, leads)
+    shape = (len(LEADS), _SECONDS * sampling_rate)
     if signal.shape != shape or rate != sampling_rate:
         raise ValueError(
-            f"{file} holds {signal.shape} samples at {rate} Hz, not {shape} at {sampling_rate} Hz."
+            f"{file.with_suffix('')} holds {signal.shape} samples at {rate} Hz, not {shape} at "
+            f"{sampling_rate} Hz."
         )
     return signal

@@ -8,6 +8,7 @@ from .classifiers import (
     SmartNetClassifier,
     TemporalResNetClassifier,
 )
+from .clinical import STEMICriteriaClassifier
 
 __version__ = "0.1.0.dev0"
 
@@ -16,6 +17,7 @@ __all__ = [
     "FeatureForestClassifier",
     "NetClassifier",
     "ResNetClassifier",
+    "STEMICriteriaClassifier",
     "SmartNetClassifier",
     "TemporalResNetClassifier",
 ]

@@ -6,29 +6,45 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._validation import all_or_nothing, check_groups, draw_seed, split_validation, validate_ecgs
-from .feature_extraction import BeatFeatures
+from ._validation import (
+    all_or_nothing,
+    check_groups,
+    draw_seed,
+    split_validation,
+    validate_ecgs,
+    validate_table,
+)
+from .feature_extraction import BeatFeatures, is_feature_table
+
+_LOW, _HIGH = 5, 20  # of 100: the limits of the risk groups in Al-Zaiti et al. (2023)
 
 
 class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
     """Random forest on named features of the median beat.
 
     Takes the same median beats as the networks, but in mV, neither scaled nor cropped,
-    and computes :class:`skecg.feature_extraction.BeatFeatures` inside.
+    and computes :class:`skecg.feature_extraction.BeatFeatures` inside. Or takes a table of
+    these features, with age, sex and heart rate
+    (:func:`skecg.feature_extraction.add_patient`) or other columns of one's own.
+
+    Its probabilities are calibrated on held-out folds of the training data, five or as
+    many as a class has patients (rows where no groups are given).
 
     Parameters
     ----------
     preset : {"improved", "published"}, default="improved"
         "improved": 500 trees of at least 5 rows a leaf, missing features replaced by
-        their median. "published": the forest of Al-Zaiti et al. (20 shallow trees on
-        entropy, missing features replaced by the most frequent value, isotonic
-        calibration by 5 folds, fewer where a class has fewer rows or patients), on this
-        package's features.
+        their median, one forest with its votes calibrated by a sigmoid. "published": the
+        forest of Al-Zaiti et al. (20 shallow trees on entropy, missing features replaced
+        by the most frequent value, the mean of a forest a fold, each calibrated by an
+        isotonic regression), on this package's features.
     n_estimators, min_samples_leaf : int or float, default=None
         As in ``RandomForestClassifier``; None takes the preset's.
+    pos_label : label, default=None
+        The positive of two classes, whose risk is scored; None takes ``classes_[1]``.
     r_index : int, default=None
         Sample of the R peak; None is 300 for beats of 600 samples, 150 for 400.
     sampling_rate : float, default=500
@@ -43,13 +59,15 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Labels.
     feature_names_ : ndarray of str of shape (n_features,)
-        The features, such as "st80_V2".
+        The features, such as "st80_V2": the columns of a table.
     feature_importances_ : ndarray of shape (n_features,)
         Mean decrease in impurity of each feature; sums to 1.
-    model_ : estimator
-        Imputer and forest, calibrated if published.
-    n_leads_, n_times_, n_features_in_ : int
-        Leads, samples a lead, and size of the second axis of X in ``fit``.
+    model_ : CalibratedClassifierCV
+        Imputer and forest, calibrated.
+    n_leads_, n_times_ : int
+        Leads and samples a lead; not after a fit on a table.
+    n_features_in_ : int
+        Size of the second axis of X in ``fit``.
 
     References
     ----------
@@ -63,6 +81,8 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
     >>> forest = FeatureForestClassifier(n_estimators=50, random_state=0).fit(X, y)
     >>> forest.predict_proba(X[:2]).shape
     (2, 2)
+    >>> set(forest.risk_group(X)) <= {"low", "intermediate", "high"}
+    True
     """
 
     _PRESETS = {  # noqa: RUF012
@@ -89,6 +109,7 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         preset="improved",
         n_estimators=None,
         min_samples_leaf=None,
+        pos_label=None,
         r_index=None,
         sampling_rate=500,
         n_jobs=None,
@@ -97,6 +118,7 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         self.preset = preset
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
+        self.pos_label = pos_label
         self.r_index = r_index
         self.sampling_rate = sampling_rate
         self.n_jobs = n_jobs
@@ -113,7 +135,9 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
-            Median beats in mV, not scaled.
+            Median beats in mV, not scaled. A DataFrame with a column of
+            :class:`skecg.feature_extraction.BeatFeatures` is taken for a table of
+            features, shape (n_samples, n_features), and NaN in it for a missing one.
         y : array-like of shape (n_samples,)
             Labels of any type, two classes or more.
         groups : array-like of shape (n_samples,), default=None
@@ -133,7 +157,17 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
             return self._fit(X, y, groups, fold)
 
     def _fit(self, X, y, groups, fold):
-        X, y = validate_ecgs(self, X, y, reset=True)
+        if is_feature_table(X):
+            for name in ("n_leads_", "n_times_"):
+                vars(self).pop(name, None)
+            self._features, self.feature_names_ = None, np.asarray(X.columns, dtype=object)
+            table, y = validate_table(self, X, y, reset=True)
+        else:
+            X, y = validate_ecgs(self, X, y, reset=True)
+            self._features = BeatFeatures(r_index=self.r_index, sampling_rate=self.sampling_rate)
+            table = self._features.fit_transform(X)
+            self.feature_names_ = self._features.get_feature_names_out()
+        self._check_qrs(table)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -149,9 +183,6 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
                 f"The training folds hold no row of {self.classes_[missing].tolist()}; all are in "
                 "the validation fold."
             )
-        self._features = BeatFeatures(r_index=self.r_index, sampling_rate=self.sampling_rate)
-        table = self._features.fit_transform(X)
-        self.feature_names_ = self._features.get_feature_names_out()
         groups = None if groups is None else check_groups(groups, len(y))[rows]
         self.model_ = self._build(y[rows], groups).fit(table[rows], y[rows])
         return self
@@ -168,27 +199,56 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
             SimpleImputer(strategy=imputation, keep_empty_features=True),
             RandomForestClassifier(n_jobs=self.n_jobs, random_state=seed, **params),
         )
-        if self.preset == "improved":
-            return model
         groups = np.arange(len(y)) if groups is None else groups
         n_splits = min(5, *(len(np.unique(groups[y == label])) for label in self.classes_))
         if n_splits < 2:
             raise ValueError(
-                "preset='published' calibrates by cross-validation and needs at least two "
+                f"{type(self).__name__} is calibrated by cross-validation and needs at least two "
                 "patients (two rows where no groups are given) of each class."
             )
         folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
         splits = list(folds.split(y, y, groups))
-        return CalibratedClassifierCV(model, method="isotonic", cv=splits)
+        if self.preset == "published":
+            return CalibratedClassifierCV(model, method="isotonic", cv=splits)
+        return CalibratedClassifierCV(model, method="sigmoid", cv=splits, ensemble=False)
+
+    def _table(self, X):
+        """Return the features of X, of the kind of X that the forest was fitted on."""
+        check_is_fitted(self)
+        given, expected = is_feature_table(X), self._features is None
+        if given != expected:
+            kinds = ("median beats", "a table of features, a DataFrame")
+            raise ValueError(
+                f"X is {kinds[0] if expected else kinds[1]}, but this {type(self).__name__} was "
+                f"fitted on {kinds[expected]}."
+            )
+        if expected:
+            table = validate_table(self, X, reset=False)
+        else:
+            table = self._features.transform(validate_ecgs(self, X, reset=False))
+        self._check_qrs(table)
+        return table
+
+    def _check_qrs(self, table):
+        # All features of such an ECG are missing: its risk would be that of the imputed values.
+        missing = np.isnan(table[:, self.feature_names_ == "qrs_duration"]).any(axis=1)
+        rows = np.flatnonzero(missing)
+        if len(rows):
+            shown = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
+            raise ValueError(
+                f"X has no QRS complex in {len(rows)} of {len(table)} rows ({shown}). Drop these "
+                "rows."
+            )
+
+    def _forests(self):
+        """Return imputer and forest: one pair if improved, one a fold if published."""
+        return [calibrated.estimator for calibrated in self.model_.calibrated_classifiers_]
 
     @property
     def feature_importances_(self):
         """Mean decrease in impurity of each feature; sums to 1."""
         check_is_fitted(self)
-        if isinstance(self.model_, Pipeline):
-            return self.model_[-1].feature_importances_
-        each = [c.estimator[-1].feature_importances_ for c in self.model_.calibrated_classifiers_]
-        return np.mean(each, axis=0)
+        return np.mean([forest[-1].feature_importances_ for forest in self._forests()], axis=0)
 
     def predict_proba(self, X):
         """Return the probability of each class.
@@ -196,16 +256,15 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
-            Median beats in mV as in ``fit``.
+            Median beats in mV, or a table, as in ``fit``.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        check_is_fitted(self)
-        X = validate_ecgs(self, X, reset=False)
-        return self.model_.predict_proba(self._features.transform(X))
+        table = self._table(X)
+        return self.model_.predict_proba(table)
 
     def predict(self, X):
         """Return the most probable class.
@@ -213,7 +272,7 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
-            Median beats in mV as in ``fit``.
+            Median beats in mV, or a table, as in ``fit``.
 
         Returns
         -------
@@ -222,3 +281,86 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
         """
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
+
+    def risk_score(self, X):
+        """Return the risk of the positive class from 0 to 100, its probability in percent.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            Median beats in mV, or a table, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return 100 * self.predict_proba(X)[:, self._positive()]
+
+    def risk_group(self, X):
+        """Return the risk group: "low" below 5, "intermediate" from 5, "high" from 20.
+
+        The limits are those of Al-Zaiti et al. for patients with chest pain of whom some 6 %
+        had an occlusion; they belong to a forest that has learned at such a prevalence.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            Median beats in mV, or a table, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of str of shape (n_samples,)
+        """
+        score = self.risk_score(X)
+        return np.select([score < _LOW, score < _HIGH], ["low", "intermediate"], "high")
+
+    def shap_values(self, X):
+        """Return how much each feature moved the forest's vote for the positive class.
+
+        The SHAP values of one ECG sum to the share of votes for the positive class, before
+        calibration, less its mean over the training rows. Needs the package shap.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times)
+            Median beats in mV, or a table, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Columns in the order of ``feature_names_``.
+
+        References
+        ----------
+        Lundberg SM, Erion G, Chen H, et al. From local explanations to global understanding
+        with explainable AI for trees. Nature Machine Intelligence 2020;2:56-67.
+        """
+        try:
+            import shap
+        except ImportError as error:
+            raise ImportError(
+                "SHAP values need the shap package: pip install 'skecg[shap]'"
+            ) from error
+        table, positive = self._table(X), self._positive()
+        values = [
+            shap.TreeExplainer(forest[-1]).shap_values(forest[0].transform(table))[..., positive]
+            for forest in self._forests()
+        ]
+        return np.mean(values, axis=0)
+
+    def _positive(self):
+        """Return the number of the positive class."""
+        check_is_fitted(self)
+        if len(self.classes_) != 2:
+            raise ValueError(
+                f"A risk is that of one of two classes, but y held {len(self.classes_)} classes in "
+                "fit. Use predict_proba."
+            )
+        if self.pos_label is None:
+            return 1
+        found = np.flatnonzero(self.classes_ == self.pos_label)
+        if not len(found):
+            raise ValueError(
+                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
+            )
+        return int(found[0])

@@ -86,6 +86,34 @@ def validate_ecgs(
     return (array, y) if with_y else array
 
 
+def validate_table(estimator, X, y="no_validation", *, reset):
+    """Validate a table of features for an estimator in scikit-learn's way; NaN is allowed.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Where the columns' number and names are kept (``reset=True``) or compared.
+    X : DataFrame of shape (n_samples, n_features)
+        Numbers, NaN where a feature is missing.
+    y : array-like of shape (n_samples,), optional
+        Class labels, checked for length, type and NaN unless left out.
+    reset : bool
+        True in ``fit``, False afterwards.
+
+    Returns
+    -------
+    X : ndarray of float64 of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        Only when `y` was given.
+    """
+    check = {"reset": reset, "dtype": np.float64, "ensure_all_finite": "allow-nan"}
+    if isinstance(y, str) and y == "no_validation":
+        return validate_data(estimator, X, **check)
+    array, y = validate_data(estimator, X, y, **check)
+    _check_labels(y)
+    return array, y
+
+
 def _check_labels(y):
     try:
         np.unique(y)

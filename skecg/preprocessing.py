@@ -1,13 +1,16 @@
 """From raw recordings to scaled median beats, one ECG at a time."""
 
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from . import _beats
+from ._quality import judge, lead_names, unusable
 from ._validation import validate_ecgs
+from .io import ECG
 
 __all__ = ["BeatCropper", "LeadStandardScaler", "MedianBeat", "r_peaks"]
 
@@ -183,42 +186,50 @@ class BeatCropper(_RowByRow):
 class MedianBeat(_RowByRow):
     """Turn raw recordings into median beats: 1.2 s at 500 Hz, R in the middle, PQ at zero.
 
-    Each recording is resampled to 500 Hz, low-passed at 150 Hz without phase shift and
-    freed of mains hum where there is any. R peaks come from the RMS over leads in the 8 to
-    40 Hz band. Beats are aligned to the one nearest to all others; ectopic beats and
-    artefacts are dropped. The baseline is a cubic spline through the PQ segments [1]_ and one
-    more point a beat, so that no filter bends ST. The median of the other beats remains.
+    Each recording is resampled to 500 Hz and freed of mains hum where there is any. QRS
+    complexes are found in the 8 to 40 Hz band by the median lead, and beats are aligned to the
+    one nearest to all others. Ectopic beats and artefacts are dropped, those of a single lead in
+    that lead only. The baseline is the smoothest spline that leaves the beats alike: what is in
+    step with them, ST above all, is never taken for baseline, and no filter bends it. The median
+    of the beats is low-passed at 150 Hz without phase shift, and its PQ segment put at zero.
+
+    R, at index 300, is where 43 % of the way through the QRS complex has been made, summed over
+    the leads: near the R wave of most leads, and the same for ECGs whose leads point up or down.
 
     Every recording is worked on by itself: a bad one never changes or stops the others.
 
     Parameters
     ----------
     sampling_rate : float, default=500
-        Sampling rate of the recordings in Hz, at least 80.
+        Sampling rate of the recordings in Hz, at least 80. Recordings of :class:`skecg.io.ECG`
+        bring their own.
     on_bad : {"raise", "nan"}, default="raise"
-        What to do if no beat can be made of a recording (NaN in it, no QRS complex found,
-        flat in every lead, too short): raise ValueError naming the rows, or give NaN there.
+        What to do if no beat can be made of a recording (no QRS complex found, flat in every
+        lead, too short, ...) or of one of its leads (no value in it): raise ValueError naming
+        the rows, or give NaN there.
 
     Attributes
     ----------
     n_leads_ : int
         Number of leads seen in `fit`.
 
-    References
-    ----------
-    .. [1] Meyer and Keiser, "Electrocardiogram baseline noise estimation and removal using
-       cubic splines and state-space computation techniques", Computers and Biomedical
-       Research 10, 1977.
+    Notes
+    -----
+    Single missing samples (NaN) are bridged, and beats that they touch are left out in that
+    lead; so are beats that touch a stretch at one value of 1 s or more, or a rail. `report`
+    tells of all these.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skecg.preprocessing import MedianBeat
     >>> t = np.arange(5000) % 400 - 200
-    >>> recording = np.exp(-0.5 * (t / 8) ** 2) + 0.2 * np.exp(-0.5 * ((t - 130) / 25) ** 2)
+    >>> recording = np.exp(-0.5 * (t / 5) ** 2) + 0.2 * np.exp(-0.5 * ((t - 130) / 25) ** 2)
     >>> beat = MedianBeat().fit_transform(recording[None, None])
-    >>> beat.shape, int(beat[0, 0].argmax())
-    ((1, 1, 600), 300)
+    >>> beat.shape
+    (1, 1, 600)
+    >>> round(float(beat[0, 0, 300 + 130]), 2)
+    0.2
     """
 
     def __init__(self, *, sampling_rate=500, on_bad="raise"):
@@ -231,8 +242,9 @@ class MedianBeat(_RowByRow):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times), or list
-            Recordings in mV, of 2.5 s or more. Two dimensions mean one lead. A list of
-            arrays of shape (n_leads, n_times) may hold recordings of unequal length.
+            Recordings in mV, of 2.5 s or more; NaN where samples are missing. Two dimensions
+            mean one lead. A list of arrays of shape (n_leads, n_times) may hold recordings of
+            unequal length, and a list of :class:`skecg.io.ECG` any sampling rates.
 
         Returns
         -------
@@ -240,17 +252,24 @@ class MedianBeat(_RowByRow):
             Median beats in mV at 500 Hz, R at index 300.
         """
         recordings, one_lead = self._check(X, reset=False)
-        results = [_measure(row, self.sampling_rate) for row in recordings]
-        bad = [f"row {i} ({found.quality})" for i, found in enumerate(results) if not found.n_used]
+        n_leads = recordings[0].signal.shape[0]
+        beats = np.full((len(recordings), n_leads, _beats.N_TIMES), np.nan, dtype=np.float32)
+        bad = []
+        for i, (signal, rate, _) in enumerate(recordings):
+            try:
+                found = _beats.measure_beat(signal, rate)
+            except _beats.UnusableECG as reason:
+                bad.append(f"row {i} ({reason})")
+                continue
+            beats[i] = found.beat
+            if found.missing.any():
+                bad.append(f"row {i} (no values in {lead_names(found.missing)})")
         if bad and self.on_bad == "raise":
             raise ValueError(
-                f"No median beat could be made of {len(bad)} of {len(results)} ECGs: "
+                f"No median beat could be made of {len(bad)} of {len(recordings)} ECGs: "
                 f"{', '.join(bad[:10])}{', ...' if len(bad) > 10 else ''}. Leave them out, or set "
-                "on_bad='nan' to get rows of NaN in their place."
+                "on_bad='nan' to get NaN in their place."
             )
-        beats = np.empty((len(results), len(recordings[0]), _beats.N_TIMES), dtype=np.float32)
-        for i, found in enumerate(results):
-            beats[i] = found.beat
         return beats[:, 0] if one_lead else beats
 
     def report(self, X):
@@ -264,21 +283,29 @@ class MedianBeat(_RowByRow):
         Returns
         -------
         DataFrame of n_samples rows
-            ``heart_rate`` (beats a minute, from the mean RR interval), ``n_beats`` found,
-            ``n_used`` in the median, ``noise_uv`` (how far single beats lie from the median
-            beat: 1.48 times the median absolute difference, in microvolt) and ``quality``:
-            "good", or remarks such as "few beats" (under 3), "noisy" (over 40 microvolt) and
-            "flat leads [8]", or why there is no beat.
+            - ``heart_rate``: beats a minute, from the mean RR interval.
+            - ``n_beats``, ``n_used``: beats found, and used in the median (of the median lead).
+            - ``n_spikes``: spikes of less than 12 ms that were cut out, of a pacemaker mostly.
+            - ``noise_uv``: how far single beats lie from the median beat, in microvolt: RMS over
+              time of the difference, in the median beat and lead.
+            - ``flat_leads``, ``saturated_leads``, ``missing_leads``: their names (numbers if
+              there are not twelve leads), or "". Flat is a swing of less than 10 uV, saturated
+              a stand of 20 ms or more at the extreme value, missing is without a value.
+            - ``swapped``: "LA/RA" or "RA/LL" if these limb electrodes look swapped, or "".
+            - ``quality``: "good", "doubtful" (see the remarks) or "unusable" (no median beat).
+            - ``remarks``: all that was noticed, in words: the reason if unusable; few beats
+              (under 3); noise over 40 uV; the leads above; gaps; limb leads that contradict
+              each other, and the order that would explain it; a QRS so narrow that the
+              sampling rate is in doubt; a recorder's high-pass above 0.05 Hz.
         """
         recordings, _ = self._check(X, reset=False)
-        found = (_measure(row, self.sampling_rate)[1:] for row in recordings)
-        return pd.DataFrame(found, columns=_beats.Measured._fields[1:])
+        return pd.DataFrame([_tell(*recording) for recording in recordings], columns=_COLUMNS)
 
     def _check(self, X, *, reset):
         if self.on_bad not in ("raise", "nan"):
             raise ValueError(f"on_bad must be 'raise' or 'nan', got {self.on_bad!r}.")
         recordings, one_lead = _recordings(X, self.sampling_rate)
-        n_leads = len(recordings[0])
+        n_leads = recordings[0].signal.shape[0]
         if reset:
             self.n_leads_ = self.n_features_in_ = n_leads
         elif n_leads != getattr(self, "n_leads_", n_leads):
@@ -289,8 +316,23 @@ class MedianBeat(_RowByRow):
         return recordings, one_lead
 
 
+_COLUMNS = [
+    "heart_rate",
+    "n_beats",
+    "n_used",
+    "n_spikes",
+    "noise_uv",
+    "flat_leads",
+    "saturated_leads",
+    "missing_leads",
+    "swapped",
+    "quality",
+    "remarks",
+]
+
+
 def r_peaks(X, sampling_rate=500):
-    """Find the R peaks of recordings, where the RMS over leads is largest.
+    """Find the R peaks of recordings from all leads together, whichever way they point.
 
     Parameters
     ----------
@@ -302,46 +344,65 @@ def r_peaks(X, sampling_rate=500):
     Returns
     -------
     list of n_samples ndarray of int
-        Sample indices at the given rate, of normal and ectopic beats. Empty where a
-        recording is flat, holds NaN or shows no QRS complex.
+        Sample indices at the given rate, of normal and ectopic beats; where they lie in a beat
+        is told in `MedianBeat`. Empty where a recording is flat or shows no QRS complex.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skecg.preprocessing import r_peaks
     >>> t = np.arange(1500) % 400 - 200
-    >>> r_peaks(np.exp(-0.5 * (t / 8) ** 2)[None])
-    [array([ 200,  600, 1000, 1400])]
+    >>> r_peaks(np.exp(-0.5 * (t / 4) ** 2)[None])
+    [array([ 198,  598,  998, 1398])]
     """
     peaks = []
-    for row in _recordings(X, sampling_rate)[0]:
+    for signal, rate, _ in _recordings(X, sampling_rate)[0]:
         try:
-            found = _beats.locate_beats(row, sampling_rate).peaks
+            found = _beats.locate_beats(signal, rate).peaks
         except _beats.UnusableECG:
             found = []
-        peaks.append(np.rint(np.multiply(found, sampling_rate / _beats.SAMPLING_RATE)).astype(int))
+        peaks.append(np.rint(np.multiply(found, rate / _beats.SAMPLING_RATE)).astype(int))
     return peaks
 
 
-def _measure(row, sampling_rate):
+def _tell(signal, rate, highpass):
+    # A row of the report.
     try:
-        return _beats.measure_beat(row, sampling_rate)
+        found = _beats.measure_beat(signal, rate)
     except _beats.UnusableECG as reason:
-        return _beats.Measured(np.nan, np.nan, 0, 0, np.nan, str(reason))
+        return unusable(str(reason))
+    return {
+        "heart_rate": found.heart_rate,
+        "n_beats": found.n_beats,
+        "n_used": found.n_used,
+        "n_spikes": found.n_spikes,
+        "noise_uv": found.noise_uv,
+    } | judge(signal, found, highpass)
+
+
+class _Recording(NamedTuple):
+    signal: np.ndarray  # (n_leads, n_times)
+    sampling_rate: float
+    highpass: float | None = None
 
 
 def _recordings(X, sampling_rate):
-    # A list of arrays (n_leads, n_times), and whether they were given as (n_times,) each.
+    # A list of recordings, and whether they were given as (n_times,) each.
     if not isinstance(sampling_rate, Real) or not _beats.MIN_RATE <= sampling_rate < np.inf:
         raise ValueError(
             f"sampling_rate must be a number from {_beats.MIN_RATE} Hz, got {sampling_rate!r}."
         )
     rows = X if isinstance(X, list | tuple) else np.atleast_1d(np.asarray(X))
-    recordings = [np.asarray(row) for row in rows]
+    recordings = [
+        _Recording(row.signal, row.sampling_rate, row.highpass)
+        if isinstance(row, ECG)
+        else _Recording(np.asarray(row), sampling_rate)
+        for row in rows
+    ]
     if not recordings:
         raise ValueError("X holds no recordings.")
-    first = recordings[0].shape
-    for i, row in enumerate(recordings):
+    first = recordings[0].signal.shape
+    for i, (row, _, _) in enumerate(recordings):
         if row.dtype.kind not in "fiub":
             raise ValueError(f"ECG {i} holds values of type {row.dtype}; give real numbers.")
         if row.ndim not in (1, 2) or not row.size or row.shape[:-1] != first[:-1]:
@@ -349,10 +410,11 @@ def _recordings(X, sampling_rate):
                 f"ECG {i} has shape {row.shape}, ECG 0 has {first}; give every ECG as (n_leads, "
                 "n_times) of the same leads, or every ECG as (n_times,) for one lead."
             )
-    seconds = max(row.shape[-1] for row in recordings) / sampling_rate
+    seconds = max(row.shape[-1] / rate for row, rate, _ in recordings)
     if seconds < _beats.MIN_SECONDS:
         raise ValueError(
             f"X has recordings of {seconds:.2g} s at sampling_rate={sampling_rate}; at least "
             f"{_beats.MIN_SECONDS} s are needed. Is the rate right, and X not yet median beats?"
         )
-    return [np.atleast_2d(row) for row in recordings], len(first) == 1
+    one_lead = len(first) == 1
+    return [row._replace(signal=np.atleast_2d(row.signal)) for row in recordings], one_lead

@@ -2,66 +2,18 @@
 
 import numpy as np
 import pytest
+from simulated import GAINS, T, bump, known_beat, record, wide_beat, with_r_in_the_middle
 
-from skecg import _beats
-
-T = np.arange(-300, 300) * 2.0  # ms from R
-GAINS = np.cos(1.3 * np.arange(12))  # how much of each wave a lead sees
+from skecg import _beats, _filters
 
 # wfdb 4.3 uses words of pandas that pandas 3.1 deprecates.
 OLD_PANDAS = "ignore:The inplace keyword:DeprecationWarning"
 
 
-def bump(centre, width, height):
-    return height * np.exp(-0.5 * ((T - centre) / width) ** 2)
-
-
-def known_beat(st=0.0):
-    """Twelve leads in mV: PQ at zero from -90 to -45 ms, ST from 45 to 220 ms, R at 0."""
-    step = 1 / (1 + np.exp(-(T - 45) / 3)) / (1 + np.exp((T - 270) / 25))
-    beat = [
-        bump(-160, 18, 0.12)
-        + bump(-22, 6, -0.15 * gain)
-        + bump(0, 9, 1.2 * gain + 0.3)
-        + bump(25, 6, -0.3)
-        + bump(300, 30, 0.3 * gain)
-        + st * gain * step
-        for gain in GAINS
-    ]
-    beat = np.array(beat)
-    shift = np.linalg.norm(beat, axis=0).argmax() - 300
-    return np.roll(beat, -shift, axis=1)
-
-
-def wide_beat():
-    """A ventricular beat: QRS of some 140 ms that turns the other way in other leads."""
-    return np.array(
-        [
-            bump(-15, 16, 1.5 * gain) + bump(35, 18, -gain) + bump(250, 50, -0.5 * gain)
-            for gain in GAINS[::-1]
-        ]
-    )
-
-
-def record(beat, rate=60, seconds=10, ectopic=(), wander=0.0, noise=0.0, seed=0):
-    """Place a beat at a heart rate with jitter; return the recording and where its R are."""
-    rng = np.random.default_rng(seed)
-    n_times = int(seconds * 500)
-    r = np.cumsum(rng.normal(60 / rate, 0.01, 1000)) - rng.uniform(0.2, 0.8) * 60 / rate
-    r = np.round(500 * r[r < seconds + 0.6]).astype(int)
-    recording = np.zeros((12, n_times + 1200))
-    for k, at in enumerate(r):
-        recording[:, at + 300 : at + 900] += wide_beat() if k in ectopic else beat
-    recording = recording[:, 600:-600]
-    phase = 2 * np.pi * (0.3 * np.arange(n_times) / 500 + rng.uniform())
-    recording += wander / 2 * np.sin(phase) * rng.uniform(0.5, 1, (12, 1))
-    recording += rng.normal(0, noise, recording.shape)
-    return recording, r[(r >= 25) & (r < n_times - 25)]
-
-
 def error_uv(found, beat):
-    """Largest difference in any lead from -200 to +450 ms, in microvolt."""
-    return 1e3 * np.abs(found - beat)[:, 200:525].max()
+    """Largest difference in any lead from -200 to +450 ms, in microvolt, wherever R is."""
+    shifted = (np.roll(found, k, axis=1) for k in range(-3, 4))
+    return min(1e3 * np.abs(one - beat)[:, 200:525].max() for one in shifted)
 
 
 @pytest.mark.parametrize("rate", [45, 60, 75])
@@ -71,34 +23,34 @@ def test_the_median_of_equal_beats_is_the_beat(rate, sign):
     measured = _beats.measure_beat(record(beat, rate)[0], 500)
     assert error_uv(measured.beat, beat) < 10
     assert measured.heart_rate == pytest.approx(rate, rel=0.03)
-    assert measured.quality == "good"
+    assert measured.n_used == measured.n_clean.min() >= 5
 
 
-@pytest.mark.parametrize("rate", [50, 65, 80, 95])
-@pytest.mark.parametrize("st", [-0.3, 0.0, 0.2, 0.5])
-def test_st_level_survives_wander_of_one_millivolt(st, rate):
-    beat = known_beat(st)
-    recording, _ = record(beat, rate, wander=1.0, seed=rate)
+@pytest.mark.parametrize("rate", [40, 60, 90, 120, 150])
+@pytest.mark.parametrize("st", [-0.5, -0.1, 0.0, 0.1, 0.2, 0.5, 1.0])
+def test_st_stays_within_20_microvolt_under_wander_mains_and_noise(st, rate):
+    beat = known_beat(st, rate)
+    recording, _ = record(beat, rate, wander=1.0, mains=0.05, noise=0.025, seed=rate)
     found = _beats.measure_beat(recording, 500).beat
-    j60 = slice(300 + 52, 300 + 55)
-    assert 1e3 * np.abs(found[:, j60].mean(axis=1) - beat[:, j60].mean(axis=1)).max() < 20
+    j60 = slice(300 + 48, 300 + 58)  # J is 45 ms after R
+    error = 1e3 * (found[:, j60].mean(axis=1) - beat[:, j60].mean(axis=1))
+    assert np.abs(error).max() < 20
 
 
-def test_wander_at_a_slow_rate_costs_st_less_than_30_microvolt():
-    errors = []
-    for seed in range(8):
-        found = _beats.measure_beat(record(known_beat(0.3), 40, wander=1.0, seed=seed)[0], 500).beat
-        errors.append(1e3 * np.abs(found - known_beat(0.3))[:, 350:360].max())
-    assert max(errors) < 30
-
-
-def test_one_beat_in_five_being_ventricular_leaves_the_median_as_it_is():
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.3, 0.4])
+def test_the_median_is_the_sinus_beat_whatever_the_share_of_ventricular_ones(share):
     beat = known_beat()
-    recording, r = record(beat, 75, seconds=16, ectopic=range(2, 20, 5))
-    measured = _beats.measure_beat(recording, 500)
-    assert measured.n_beats == len(r)
-    assert measured.n_used <= 0.85 * len(r)
-    assert error_uv(measured.beat, beat) < 20
+    rms = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        rate = rng.uniform(55, 90)
+        n_beats = round(10 * rate / 60)
+        ectopic = rng.choice(np.arange(1, n_beats - 1), round(share * n_beats), replace=False)
+        recording, _ = record(beat, rate, ectopic=ectopic, wander=0.3, noise=0.015, seed=seed)
+        found = _beats.measure_beat(recording, 500).beat
+        errors = [(np.roll(found, k, axis=1) - beat)[:, 200:500] for k in range(-3, 4)]
+        rms.append(1e3 * min(np.sqrt(np.mean(error**2)) for error in errors))
+    assert np.max(rms) < 15
 
 
 def test_r_peaks_are_found_where_beats_were_placed_ectopic_ones_too():
@@ -113,7 +65,7 @@ def test_noise_is_averaged_and_reported():
     beat = known_beat()
     measured = _beats.measure_beat(record(beat, 75, noise=0.03)[0], 500)
     assert error_uv(measured.beat, beat) < 60
-    assert measured.noise_uv == pytest.approx(30 * np.sqrt(150 / 250), rel=0.15)
+    assert measured.noise_uv == pytest.approx(30, rel=0.15)
 
 
 @pytest.mark.parametrize("mains", [50, 60])
@@ -127,10 +79,11 @@ def test_mains_hum_is_removed(mains):
 def test_an_artefact_in_one_beat_does_not_reach_the_median():
     beat = known_beat()
     recording, r = record(beat)
-    whole = _beats.measure_beat(recording, 500).n_used
+    whole = _beats.measure_beat(recording, 500)
     recording[3, r[4] + 20 : r[4] + 150] += 2.0
     measured = _beats.measure_beat(recording, 500)
-    assert measured.n_used == whole - 1
+    assert measured.n_clean[3] == whole.n_clean[3] - 1
+    assert np.delete(measured.n_clean, 3).tolist() == np.delete(whole.n_clean, 3).tolist()
     assert error_uv(measured.beat, beat) < 15
 
 
@@ -140,6 +93,7 @@ def test_pacing_spikes_of_changing_size_are_not_taken_for_r():
         recording[:, at - 30 : at - 28] += (8.0 if k % 2 else 2.0) * GAINS[:, None]
     located = _beats.locate_beats(recording, 500)
     assert located.alike.all()
+    assert located.n_spikes >= len(r)
     assert np.abs(located.peaks - r).max() <= 2
 
 
@@ -152,93 +106,145 @@ def test_other_sampling_rates_give_the_same_beat(rate):
         [np.interp(np.arange(n_times) / rate, np.arange(5000) / 500, lead) for lead in recording]
     )
     found = _beats.measure_beat(sampled, rate).beat
-    errors = [error_uv(np.roll(found, k, axis=1), beat) for k in (-1, 0, 1)]
-    assert min(errors) < (120 if rate == 100 else 20)
+    assert error_uv(found, beat) < (120 if rate == 100 else 20)
 
 
 def test_pq_window_lies_between_p_and_qrs():
     pq = _beats.pq_window(known_beat(), 300)
-    assert -95 <= T[pq.start] < T[pq.stop] <= -38
+    assert -95 <= T[pq.start] < T[pq.stop] <= -30
 
 
 def test_beats_shifted_on_purpose_are_moved_back():
     recording, r = record(known_beat(), 70)
-    _, qrs_band = _beats.filter_bands(recording.astype(np.float32))
-    off = np.resize([0, 3, -6, 11, 0], len(r))
-    moved, similarity = _beats.align(qrs_band, r + off)
-    assert np.ptp(moved - r) <= 1
-    assert similarity.min() > 0.99
+    band, _ = _filters.qrs_band(recording.astype(np.float32))
+    off = np.resize([0, 2, -3, 5, 0], len(r))
+    moved, similarity = _beats.align(band, r // 4 + off)
+    assert np.ptp(4 * moved - r) <= 2
+    assert similarity.min() > 0.9  # some lie half way between two samples of the band
 
 
 def test_a_slow_recording_of_two_and_a_half_seconds_gives_a_beat():
     beat = known_beat()
-    recording, _ = record(beat, 50, seconds=2.5, seed=3)
+    recording, r = record(beat, 50, seconds=2.5, seed=3)
     measured = _beats.measure_beat(recording, 500)
-    assert measured.quality == "few beats"
+    assert measured.n_used <= len(r) <= 2
     assert 1e3 * np.abs(measured.beat - beat)[:, 200:450].max() < 15
 
 
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (lambda x: x[:, :1000], "2 s is shorter than 2.5 s"),
-        (
-            lambda x: np.where(np.arange(12)[:, None] == 3, np.nan, x),
-            r"NaN or infinity in leads \[3\]",
-        ),
-        (lambda x: np.where(x > 1.0, np.inf, x), "NaN or infinity"),
-        (lambda x: np.zeros_like(x) + 0.1, "flat in every lead"),
-        (lambda x: 0.001 * x, "no QRS complex found"),
-        (lambda x: 1e9 * x, "cannot be mV"),
-        (lambda x: np.random.default_rng(1).normal(0, 0.1, x.shape), "repeats itself"),
-    ],
-)
-def test_an_unusable_recording_says_why(spoil, reason):
-    with pytest.raises(_beats.UnusableECG, match=reason):
-        _beats.measure_beat(spoil(record(known_beat())[0]), 500)
+@pytest.mark.parametrize("rate", [90, 120, 150])
+def test_waves_of_the_next_beat_do_not_disturb_this_one(rate):
+    beat = known_beat(0.2, rate)
+    measured = _beats.measure_beat(record(beat, rate, jitter=0.02)[0], 500)
+    own = slice(250, 300 + int(500 * 0.5 * 60 / rate))
+    assert 1e3 * np.abs(measured.beat - beat)[:, own].max() < 15
 
 
-def test_flat_leads_are_remarked():
-    recording, _ = record(known_beat())
-    recording[[2, 5]] = 0.3
-    measured = _beats.measure_beat(recording, 500)
-    assert measured.quality == "flat leads [2, 5]"
-    assert not measured.beat[[2, 5]].any()
+def test_r_is_the_same_whichever_way_the_leads_point():
+    beat = known_beat()[:, 240:380]
+    signs = np.resize([1, -1, -1], 12)[:, None]
+    assert _beats.r_offset(beat) == _beats.r_offset(signs * beat)
+
+
+def test_r_moves_little_where_r_and_s_change_their_order_in_size():
+    # An apex 6 ms wide at 0, another at 40 ms: their middle and the tallest change with sizes.
+    found = []
+    for second in (0.7, 0.9, 1.1, 1.3):
+        beat = np.array([bump(0, 9, 1) - bump(40, 9, second)] * 12)
+        found.append(_beats.r_offset(beat[:, 240:380]))
+    assert np.ptp(found) <= 8
 
 
 def test_a_constant_offset_changes_nothing():
     recording, _ = record(known_beat(), noise=0.01)
     plain = _beats.measure_beat(recording, 500).beat
-    offset = _beats.measure_beat(recording + 50.0, 500).beat
+    offset = _beats.measure_beat(recording + 300.0, 500).beat
     np.testing.assert_allclose(offset, plain, atol=1e-5)
+
+
+def test_whole_numbers_give_the_beat_of_the_same_floats():
+    recording = np.round(100 * record(known_beat(), noise=0.01)[0])
+    counts = _beats.measure_beat(recording.astype(np.int16) // 10, 500).beat
+    floats = _beats.measure_beat(recording // 10, 500).beat
+    np.testing.assert_allclose(counts, floats, atol=1e-4)
+
+
+def test_a_beat_that_repeats_is_kept_in_atrial_fibrillation():
+    rng = np.random.default_rng(0)
+    beat = known_beat() - bump(-150, 15, 0.12)
+    recording, r = record(beat, 95, jitter=0.12, seed=4)
+    t = np.arange(recording.shape[1]) / 500
+    recording += 0.05 * np.sin(2 * np.pi * (6.3 * t + 0.3 * np.sin(2 * np.pi * 0.4 * t)))
+    recording += rng.normal(0, 0.01, recording.shape)
+    measured = _beats.measure_beat(recording, 500)
+    assert measured.n_beats == len(r)
+    assert 1e3 * np.abs(measured.beat - with_r_in_the_middle(beat))[:, 280:380].max() < 60
+
+
+def test_a_wide_beat_is_found_once():
+    beat = with_r_in_the_middle(wide_beat())
+    recording, r = record(beat, 70)
+    peaks = _beats.locate_beats(recording, 500).peaks
+    assert len(peaks) == len(r)
+    assert np.abs(peaks - r).max() <= 2
 
 
 @pytest.mark.filterwarnings(OLD_PANDAS)
 def test_median_beats_of_real_ecgs_have_r_in_the_middle_and_pq_at_zero(data_dir, wfdb):
-
     for ecg_id in range(1, 401, 20):
         path = data_dir / "ptbxl" / "records500" / "00000" / f"{ecg_id:05d}_hr"
         measured = _beats.measure_beat(wfdb.rdrecord(str(path)).p_signal.T, 500)
         assert np.isfinite(measured.beat).all()
         rms = np.linalg.norm(measured.beat, axis=0)
-        assert abs(rms[270:330].argmax() - 30) <= 5
+        assert abs(rms[270:330].argmax() - 30) <= 10
         assert abs(measured.beat[:, _beats.pq_window(measured.beat, 300)].mean()) < 1e-4
         assert measured.n_used >= 4
 
 
-@pytest.mark.filterwarnings(OLD_PANDAS)
-def test_r_peaks_of_annotated_recordings_are_found(data_dir, wfdb):
-
-    hit = missed = extra = 0
+@pytest.fixture(scope="module")
+def annotated(data_dir, wfdb):
+    """Records 1 to 100 of LUDB in mV, their QRS marks lead by lead, first and last mark of II."""
+    records = []
     for number in range(1, 101):
         path = str(data_dir / "ludb" / "data" / str(number))
-        marks = wfdb.rdann(path, "ii")
-        peaks = _beats.locate_beats(wfdb.rdrecord(path).p_signal.T, 500).peaks
-        known = marks.sample[np.array(marks.symbol) == "N"]
-        near = np.abs(peaks[:, None] - known) <= 75  # 150 ms: paced QRS complexes are wide
-        between = (peaks >= marks.sample[0]) & (peaks <= marks.sample[-1])
-        hit += near.any(axis=0).sum()
+        record = wfdb.rdrecord(path, physical=False)
+        marks = {lead: wfdb.rdann(path, lead) for lead in record.sig_name}
+        qrs = {lead: m.sample[np.array(m.symbol) == "N"] for lead, m in marks.items()}
+        # The stored values are uV, in spite of the header (see load_ludb).
+        records.append((record.d_signal.T / 1e3, qrs, marks["ii"].sample[[0, -1]]))
+    return records
+
+
+def half_inverted(signal, rng):
+    return signal * np.where(rng.permutation(12) < 6, 1, -1)[:, None]
+
+
+def noisy(signal, rng):
+    return signal + rng.normal(0, 0.025, signal.shape)
+
+
+@pytest.mark.filterwarnings(OLD_PANDAS)
+@pytest.mark.parametrize("change", [lambda signal, rng: signal, half_inverted, noisy])
+def test_r_peaks_of_ludb_are_found_where_cardiologists_put_them(annotated, change):
+    rng = np.random.default_rng(0)
+    missed = invented = 0
+    errors, spreads = [], []
+    for signal, qrs, (first, last) in annotated:
+        peaks = _beats.locate_beats(change(signal, rng), 500).peaks
+        leads = [marks for marks in qrs.values() if len(marks)]
+        # Of each beat in lead II, the median over leads of the marks within 120 ms.
+        nearest = np.array([[m[np.abs(m - at).argmin()] for m in leads] for at in qrs["ii"]])
+        far = np.abs(nearest - qrs["ii"][:, None]) > 60
+        known = np.ma.median(np.ma.array(nearest, mask=far), axis=1)
+        off = 2.0 * (peaks[:, None] - known.data)  # ms
+        near = np.abs(off) <= 75
         missed += (~near.any(axis=0)).sum()
-        extra += (~near[between].any(axis=1)).sum()
-    assert hit / (hit + missed) > 0.995
-    assert hit / (hit + extra) > 0.985
+        between = (peaks >= first) & (peaks <= last)
+        invented += (~near[between].any(axis=1)).sum()
+        errors.append(off[near])
+        spreads.append(off[near].std())
+    errors = np.concatenate(errors)
+    assert missed <= 1
+    assert invented <= 1
+    assert abs(errors.mean()) <= 5
+    assert errors.std() <= 10
+    assert np.median(spreads) <= 2

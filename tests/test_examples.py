@@ -29,6 +29,13 @@ def test_learning_rate_is_chosen_and_drawn(tmp_path):
 
 
 @pytest.mark.slow
+def test_features_of_the_forest_are_drawn(tmp_path):
+    out = run(tmp_path, "plot_forest_features.py")
+    assert "375 features" in out
+    assert (tmp_path / "forest_features.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_five_models_run_on_real_recordings(data_dir, tmp_path):
     arguments = ["--data", data_dir / "ptbxl", "--n-splits", "3", "--max-epochs", "2"]
     out = run(tmp_path, "plot_ptbxl.py", *arguments, "--table", "table.csv")

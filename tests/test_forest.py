@@ -1,14 +1,19 @@
 """Tests of the random forest on features of the median beat."""
 
+import sys
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
 
 from skecg import FeatureForestClassifier
 from skecg.datasets import make_omi
-from skecg.feature_extraction import BeatFeatures
+from skecg.feature_extraction import BeatFeatures, add_patient
+from skecg.leads import LEADS
 from skecg.model_selection import rotate_folds
 
 PRESETS = ["improved", "published"]
@@ -17,6 +22,15 @@ PRESETS = ["improved", "published"]
 @pytest.fixture(scope="module")
 def beats():
     return make_omi(120, prevalence=0.4, random_state=0)
+
+
+@pytest.fixture
+def shap():
+    """Return the package shap, whose import warns of a matplotlib that is newer than it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap
+    return shap
 
 
 def forest(**params):
@@ -70,8 +84,9 @@ def test_the_feature_that_tells_the_classes_apart_is_the_most_important():
     y = np.arange(200) % 2
     X[y == 1, 7, 325:380] += 0.2  # V2: ST elevation
     fitted = forest(n_estimators=100).fit(X, y)
-    best = fitted.feature_names_[np.argsort(fitted.feature_importances_)[-6:]]
-    assert all(name.endswith("_V2") for name in best)
+    ranked = fitted.feature_names_[np.argsort(fitted.feature_importances_)]
+    of_one_lead = [name for name in ranked if name.split("_")[-1] in LEADS]
+    assert all(name.endswith("_V2") for name in of_one_lead[-6:])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -108,7 +123,9 @@ def test_published_forest_has_its_published_parameters(beats):
 
 def test_improved_forest_has_500_trees_of_5_rows_a_leaf_and_imputes_the_median(beats):
     fitted = FeatureForestClassifier(random_state=0).fit(*beats[:2])
-    imputer, trees = (step for _, step in fitted.model_.steps)
+    assert (fitted.model_.method, fitted.model_.ensemble) == ("sigmoid", False)
+    (calibrated,) = fitted.model_.calibrated_classifiers_
+    imputer, trees = (step for _, step in calibrated.estimator.steps)
     assert imputer.strategy == "median"
     assert (len(trees.estimators_), trees.min_samples_leaf) == (500, 5)
 
@@ -116,13 +133,14 @@ def test_improved_forest_has_500_trees_of_5_rows_a_leaf_and_imputes_the_median(b
 @pytest.mark.parametrize("preset", PRESETS)
 def test_trees_and_leaves_given_replace_those_of_the_preset(beats, preset):
     fitted = forest(preset=preset, n_estimators=7, min_samples_leaf=9).fit(*beats[:2])
-    model = fitted.model_ if preset == "improved" else fitted.model_.estimator
-    assert (model[-1].n_estimators, model[-1].min_samples_leaf) == (7, 9)
+    trees = fitted.model_.estimator[-1]
+    assert (trees.n_estimators, trees.min_samples_leaf) == (7, 9)
 
 
-def test_published_forest_is_calibrated_in_five_folds_of_whole_patients(beats):
+@pytest.mark.parametrize("preset", PRESETS)
+def test_forest_is_calibrated_in_five_folds_of_whole_patients(beats, preset):
     X, y, groups = beats
-    splits = forest(preset="published").fit(X, y, groups=groups).model_.cv
+    splits = forest(preset=preset).fit(X, y, groups=groups).model_.cv
     assert len(splits) == 5
     assert [set(groups[a]) & set(groups[b]) for a, b in splits] == [set()] * 5
     np.testing.assert_array_equal(
@@ -140,25 +158,193 @@ def test_published_forest_is_calibrated_in_fewer_folds_where_a_class_has_fewer_p
     assert len(fitted.model_.calibrated_classifiers_) == n_patients
 
 
-def test_published_forest_cannot_be_calibrated_on_one_patient_of_a_class(beats):
+@pytest.mark.parametrize("preset", PRESETS)
+def test_forest_cannot_be_calibrated_on_one_patient_of_a_class(beats, preset):
     X, y, groups = beats
     keep = (y == 0) | (groups == groups[y == 1][0])
     with pytest.raises(ValueError, match=r"at least two patients .* of each class"):
-        forest(preset="published").fit(X[keep], y[keep], groups=groups[keep])
+        forest(preset=preset).fit(X[keep], y[keep], groups=groups[keep])
+
+
+def test_one_forest_votes_and_calibration_keeps_the_order_of_its_votes(beats):
+    X, y, _ = beats
+    fitted = forest().fit(X, y)
+    (calibrated,) = fitted.model_.calibrated_classifiers_
+    votes = calibrated.estimator.predict_proba(BeatFeatures().fit_transform(X))[:, 1]
+    proba = fitted.predict_proba(X)[:, 1]
+    assert (np.diff(proba[np.argsort(votes)]) >= 0).all()
+    assert (proba != votes).any()
+
+
+# -- tables of features ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table(beats):
+    return BeatFeatures().set_output(transform="pandas").fit_transform(beats[0])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_table_of_the_features_gives_the_forest_of_the_beats(beats, table, preset):
+    X, y, groups = beats
+    of_beats = forest(preset=preset).fit(X, y, groups=groups)
+    of_table = forest(preset=preset).fit(table, y, groups=groups)
+    np.testing.assert_array_equal(of_table.predict_proba(table), of_beats.predict_proba(X))
+    np.testing.assert_array_equal(of_table.feature_names_, of_beats.feature_names_)
+    assert of_table.n_features_in_ == table.shape[1]
+
+
+def test_age_and_sex_are_features_of_a_table(beats, table):
+    y = beats[1]
+    patients = add_patient(table, age=20 + 50 * y, sex=np.where(y == 1, "M", "F"))
+    fitted = forest(n_estimators=100).fit(patients, y)
+    ranked = fitted.feature_names_[np.argsort(fitted.feature_importances_)]
+    assert set(ranked[-2:]) == {"age", "sex"}
+
+
+def test_folds_leave_out_the_same_rows_of_a_table(beats, table):
+    X, y, groups = beats
+    fold = rotate_folds(y, groups, n_splits=5, random_state=0)
+    of_beats = forest().fit(X, y, groups=groups, fold=fold)
+    of_table = forest().fit(table, y, groups=groups, fold=fold)
+    np.testing.assert_array_equal(of_table.predict_proba(table), of_beats.predict_proba(X))
+
+
+def test_a_pipeline_from_beats_to_a_table_to_the_forest_works(beats):
+    X, y, _ = beats
+    model = make_pipeline(BeatFeatures().set_output(transform="pandas"), forest())
+    np.testing.assert_array_equal(
+        model.fit(X, y).predict_proba(X), forest().fit(X, y).predict_proba(X)
+    )
+
+
+def test_some_columns_of_a_table_are_enough(beats, table):
+    few = table[["st80_V2", "st80_III", "tamp_aVL"]]
+    fitted = forest().fit(few, beats[1])
+    assert fitted.feature_names_.tolist() == list(few)
+    assert fitted.predict_proba(few).shape == (len(few), 2)
+
+
+def test_columns_missing_from_a_table_are_named(beats, table):
+    fitted = forest().fit(table, beats[1])
+    with pytest.raises(ValueError, match=r"st80_V2"):
+        fitted.predict(table.drop(columns="st80_V2"))
+
+
+def test_infinity_in_a_table_is_refused(beats, table):
+    wrong = table.copy()
+    wrong.iloc[3, 5] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        forest().fit(wrong, beats[1])
+
+
+def test_words_in_a_table_are_refused(beats, table):
+    with pytest.raises(ValueError, match="could not convert string to float: 'F'"):
+        forest().fit(table.assign(sex="F"), beats[1])
+
+
+def test_beats_after_a_fit_on_a_table_and_the_other_way_are_refused(beats, table):
+    X, y, _ = beats
+    with pytest.raises(ValueError, match=r"X is median beats, but .* was fitted on a table"):
+        forest().fit(table, y).predict(X)
+    with pytest.raises(ValueError, match=r"X is a table .*, but .* was fitted on median beats"):
+        forest().fit(X, y).predict(table)
+
+
+def test_a_fit_on_a_table_forgets_the_shape_of_the_beats(beats, table):
+    X, y, _ = beats
+    fitted = forest().fit(X, y).fit(table, y)
+    assert not hasattr(fitted, "n_times_")
+    assert not hasattr(fitted.fit(X, y), "feature_names_in_")
+
+
+# -- risk -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_risk_score_is_the_probability_in_percent(beats, preset):
+    X, y, _ = beats
+    fitted = forest(preset=preset).fit(X, y)
+    np.testing.assert_allclose(fitted.risk_score(X), 100 * fitted.predict_proba(X)[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("score", "group"),
+    [(0, "low"), (4.99, "low"), (5, "intermediate"), (19.99, "intermediate"), (20, "high"),
+     (100, "high")],
+)  # fmt: skip
+def test_risk_groups_have_the_published_limits(beats, monkeypatch, score, group):
+    fitted = forest().fit(*beats[:2])
+    monkeypatch.setattr(fitted, "risk_score", lambda X: np.array([score]))
+    assert fitted.risk_group(beats[0][:1]).tolist() == [group]
+
+
+def test_risk_is_that_of_the_positive_label(beats):
+    X, y, _ = beats
+    labels = np.where(y == 1, "OMI", "no OMI")  # 'OMI' sorts before 'no OMI'
+    by_number = forest().fit(X, y).risk_score(X)
+    fitted = forest(pos_label="OMI").fit(X, labels)
+    np.testing.assert_allclose(fitted.risk_score(X), by_number, atol=25)
+    assert np.corrcoef(fitted.risk_score(X), by_number)[0, 1] > 0.8
+
+
+def test_positive_label_that_is_no_class_is_refused(beats):
+    fitted = forest(pos_label="OMI").fit(*beats[:2])
+    with pytest.raises(ValueError, match=r"pos_label='OMI' is not one of the classes \[0, 1\]"):
+        fitted.risk_score(beats[0])
+
+
+def test_risk_of_three_classes_is_refused(beats):
+    X, _, groups = beats
+    with pytest.raises(ValueError, match="y held 3 classes"):
+        forest().fit(X, groups % 3).risk_score(X)
+
+
+def test_calibrated_risk_is_near_the_observed_frequency_in_held_out_patients():
+    X, y, groups = make_omi(500, prevalence=0.2, random_state=0)
+    train = groups % 2 == 0
+    fitted = forest(n_estimators=100).fit(X[train], y[train], groups=groups[train])
+    risk = fitted.risk_score(X[~train])
+    assert risk.mean() == pytest.approx(100 * y[~train].mean(), abs=6)
+    low = risk < 20
+    assert risk[low].mean() == pytest.approx(100 * y[~train][low].mean(), abs=6)
+
+
+# -- SHAP -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_shap_values_add_up_to_the_differences_between_votes(shap, beats, preset):
+    X, y, _ = beats
+    fitted = forest(preset=preset).fit(X, y)
+    values = fitted.shap_values(X[:20])
+    assert values.shape == (20, len(fitted.feature_names_))
+    features = BeatFeatures().fit_transform(X[:20])
+    forests = [calibrated.estimator for calibrated in fitted.model_.calibrated_classifiers_]
+    votes = np.mean([each.predict_proba(features)[:, 1] for each in forests], axis=0)
+    np.testing.assert_allclose(values.sum(axis=1) - values[0].sum(), votes - votes[0], atol=1e-6)
+
+
+def test_shap_values_are_those_of_the_positive_label(shap, beats):
+    X, y, _ = beats
+    one, other = (forest(pos_label=label).fit(X, y).shap_values(X[:3]) for label in (0, 1))
+    np.testing.assert_allclose(one, -other, atol=1e-9)
+
+
+def test_shap_values_without_the_package_name_the_extra(beats, monkeypatch):
+    fitted = forest().fit(*beats[:2])
+    monkeypatch.setitem(sys.modules, "shap", None)
+    with pytest.raises(ImportError, match=r"pip install 'skecg\[shap\]'"):
+        fitted.shap_values(beats[0])
 
 
 # -- missing features, labels, seeds --------------------------------------------------------
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize(
-    ("flat", "n_times"),
-    [(slice(0, 40), 600), (slice(0, 0), 60)],
-    ids=["flat beats", "rows too short for a beat"],
-)
-def test_missing_features_are_filled_in(beats, preset, flat, n_times):
-    X, y = beats[0][..., :n_times].copy(), beats[1]
-    X[flat] = 0
+def test_missing_features_are_filled_in(beats, preset):
+    X, y = beats[0].copy(), beats[1]
+    X[:40, :, :250] = 0  # no P wave
     assert np.isnan(BeatFeatures().fit_transform(X)).any()
     fitted = forest(preset=preset).fit(X, y)
     proba = fitted.predict_proba(X)
@@ -167,10 +353,34 @@ def test_missing_features_are_filled_in(beats, preset, flat, n_times):
     assert fitted.feature_importances_.shape == fitted.feature_names_.shape
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rows_too_short_for_a_beat_are_told_apart_by_their_statistics(beats, preset):
+    X, y = beats[0][..., :60], beats[1]
+    fitted = forest(preset=preset).fit(X, y)
+    assert np.isfinite(fitted.predict_proba(X)).all()
+    assert {name.split("_")[0] for name in fitted.feature_names_} == {
+        "min", "max", "mean", "std", "first", "last"
+    }  # fmt: skip
+
+
 def test_a_feature_missing_only_in_prediction_is_filled_in(beats):
     X, y, _ = beats
     fitted = forest().fit(X, y)
-    assert np.isfinite(fitted.predict_proba(np.zeros((2, 12, 600)))).all()
+    without_p = X[:2].copy()
+    without_p[:, :, :250] = 0
+    assert np.isfinite(fitted.predict_proba(without_p)).all()
+
+
+def test_a_beat_without_a_qrs_is_refused_and_named(beats, table):
+    X, y = beats[0].copy(), beats[1]
+    X[[3, 8]] = 0
+    flat = table.copy()
+    flat.iloc[[3, 8]] = np.nan
+    for given in (X, flat):
+        with pytest.raises(ValueError, match=r"no QRS complex in 2 of \d+ rows \(3, 8\)"):
+            forest().fit(given, y)
+    with pytest.raises(ValueError, match=r"no QRS complex in 2 of \d+ rows \(3, 8\)"):
+        forest().fit(*beats[:2]).predict_proba(X)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

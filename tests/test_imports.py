@@ -15,9 +15,12 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads"},
-    {"networks", "metrics", "sampling", "_beats", "_delineation", "_validation"},
-    {"preprocessing", "feature_extraction", "io", "_callbacks"},
-    {"_base", "_forest"},
+    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"_beats", "_rules", "_validation", "_waves"},
+    {"_vectorcardiogram", "io"},
+    {"_features"},
+    {"preprocessing", "feature_extraction", "_callbacks"},
+    {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"model_selection"},
     {"__init__"},
@@ -28,10 +31,21 @@ ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
     "captum": {"inspection"},
     "matplotlib": {"plotting"},
+    "shap": {"_forest"},
 }
 
-OPTIONAL = {"matplotlib", "captum", "pooch", "openpyxl"}
-OPTIONAL |= {"wfdb", "pydicom", "edfio", "defusedxml", "sierraecg"}  # of io
+OPTIONAL = {
+    "captum",
+    "defusedxml",
+    "edfio",
+    "matplotlib",
+    "openpyxl",
+    "pooch",
+    "pydicom",
+    "shap",
+    "sierraecg",
+    "wfdb",
+}
 
 
 def module_of(path):

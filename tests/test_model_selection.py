@@ -311,13 +311,13 @@ def test_test_scores_are_those_of_plain_cross_validate(data, result, name):
 
 @pytest.mark.parametrize("name", FOLD_AS)
 def test_out_of_fold_probabilities_are_those_of_cross_val_predict(data, result, name):
-    X, y, _, fold = data
+    X, y, groups, fold = data
     plain = cross_val_predict(
         MODELS[name],
         X,
         y,
         cv=PredefinedSplit(fold),
-        params={FOLD_AS[name]: fold},
+        params={FOLD_AS[name]: fold, FOLD_AS[name].replace("fold", "groups"): groups},
         method="predict_proba",
     )
     np.testing.assert_array_equal(result[1][name], plain)

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
 from tqdm import tqdm
 
 from skecg import _beats
@@ -39,10 +39,10 @@ def read_ecgs(
         Files, or WFDB records, as for `read_ecg`.
     form : {"raw", "median"}, default="raw"
         "raw" takes the recordings, "median" the recorders' own median beats. These are brought
-        to 500 Hz and 600 samples with R, or the recorder's fiducial point, at sample 300 and
-        the PQ level at zero, as `skecg.preprocessing.MedianBeat` makes them. Where a median
-        beat ends sooner, its last value is held; the notes say for how long. From -300 to
-        +500 ms, which `skecg.preprocessing.BeatCropper` cuts out, little is mostly held.
+        to 500 Hz and 600 samples with R at sample 300 and the PQ level at zero, both as
+        `skecg.preprocessing.MedianBeat` has them. Where a median beat ends sooner, its last
+        value is held; the notes say for how long. From -300 to +500 ms, which
+        `skecg.preprocessing.BeatCropper` cuts out, little is mostly held.
     sampling_rate : float or None, default=500
         In Hz, to which recordings are resampled; None leaves them as they are. Median beats
         always have 500 Hz.
@@ -160,12 +160,11 @@ def place_median(ecg):
     beat = _resample(ecg.median[:, part], ecg.median_sampling_rate, _beats.SAMPLING_RATE)
     r, notes = _find_r(beat), []
     if ecg.median_r_index is not None:
-        ratio = _beats.SAMPLING_RATE / ecg.median_sampling_rate
-        told = round((ecg.median_r_index - part.start) * ratio)
-        if abs(told - r) <= _NOT_TOLD:
-            r = told
-        else:
-            notes.append(f"the median beat's R is {2 * (r - told)} ms from where the file has it")
+        told = (ecg.median_r_index - part.start) * _beats.SAMPLING_RATE / ecg.median_sampling_rate
+        if abs(told - r) > _NOT_TOLD:
+            notes.append(
+                f"the median beat's R is {2 * (r - told):.0f} ms from where the file has it"
+            )
     if r < 75 or beat.shape[1] - r < 150:
         return None, [*notes, "the median beat is shorter than -150 to +300 ms around R"]
     held = 2 * max(0, _beats.R_INDEX - r), 2 * max(0, r + _beats.R_INDEX - beat.shape[1])
@@ -182,13 +181,7 @@ def _around(beat, r):
 
 
 def _find_r(beat):
-    # As MedianBeat does: the largest RMS over leads after the PQ level is taken off.
     beat = np.nan_to_num(beat)
     slope = np.linalg.norm(np.diff(beat, axis=1), axis=0)
-    rough = int(uniform_filter1d(slope, 25).argmax())  # 50 ms
-    placed = _around(beat, rough)
-    level = placed[:, _beats.pq_window(placed, _beats.R_INDEX)].mean(axis=1, keepdims=True)
-    near = slice(_beats.R_INDEX - 30, _beats.R_INDEX + 30)
-    rms = np.linalg.norm((placed - level)[:, near], axis=0)
-    # A pacing spike is no R: it does not survive a running median of 18 ms.
-    return rough + int(np.minimum(rms, 1.5 * median_filter(rms, 9)).argmax()) - 30
+    rough = uniform_filter1d(slope, 25).argmax()  # 50 ms
+    return rough - 60 + int(_beats.r_offset(_beats.windows(beat, [rough], 60, 80))[0])

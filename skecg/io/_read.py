@@ -17,7 +17,8 @@ from ._muse import read_muse
 from ._schiller import read_schiller
 from ._scp import is_scp, read_scp
 from ._sierra import read_sierra
-from ._wfdb import header_of, is_header, names_file, read_wfdb_stored
+from ._wfdb import read_wfdb_stored
+from ._wfdb_header import header_of, is_header, names_file
 from ._xml import xml_format
 
 _XML = {"aecg": read_aecg, "muse": read_muse, "schiller": read_schiller, "sierra": read_sierra}

@@ -1,6 +1,7 @@
 """Many files at once, as the array that transformers and classifiers take."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,8 @@ def read_ecgs(
     if sampling_rate is not None and not sampling_rate > 0:
         raise ValueError(f"sampling_rate must be above 0 or None, got {sampling_rate!r}.")
     paths = list(paths)
+    for path in paths:
+        Path(path)  # before anything is read, a TypeError at what is no path
     read = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_read_one)(path, form, sampling_rate, keep_identifiers) for path in paths
     )

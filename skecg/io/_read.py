@@ -43,7 +43,8 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
     sampling_rate : float, default=None
         In Hz. CSV and NPY files need it; for a file that tells its own it must be the same.
     unit : {"V", "mV", "uV", "nV"}, default=None
-        Unit of a CSV or NPY file, which needs it. Other files tell their own.
+        Unit of an NPY file, or of a CSV file whose header does not tell it ("I (uV)"), which
+        need it. Other files tell their own.
     leads : list of str, default=None
         Names of the rows or columns of an NPY file, or of a CSV file without a header, which
         need it. For a file that tells its own they must be the same.
@@ -74,12 +75,13 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
     path, kind = Path(path), "ECG"
     try:
         kind, reader = _find_format(path)
-        if kind in ("csv", "npy"):
-            stored = reader(path, sampling_rate, unit, leads)
-        else:
-            stored = reader(path)
-            _compare(stored, sampling_rate, unit, leads)
-        return _standard_form(stored, kind, keep_identifiers)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+            if kind in ("csv", "npy"):
+                stored = reader(path, sampling_rate, unit, leads)
+            else:
+                stored = reader(path)
+                _compare(stored, sampling_rate, unit, leads)
+            return _standard_form(stored, kind, keep_identifiers)
     except (FileNotFoundError, ImportError, PermissionError):
         raise
     except Exception as error:  # parsers raise whatever they run into
@@ -162,12 +164,12 @@ def _standard_form(stored, kind, keep_identifiers):
     if not (np.isfinite(stored.sampling_rate) and stored.sampling_rate > 0):
         raise ECGFormatError(f"gives a sampling rate of {stored.sampling_rate} Hz.")
     signal, found = _twelve_leads(stored.signal, stored.leads)
-    notes = [*stored.notes, *_describe(signal, found)]
+    notes = [*stored.notes, *_describe(signal, found, stored.leads)]
     median = None
     if stored.median is not None:
         median, beat = _twelve_leads(stored.median, stored.median_leads)
-        more = [f"median beat: {note}" for note in _describe(median, beat) if note not in notes]
-        notes += more
+        more = _describe(median, beat, stored.median_leads)
+        notes += [f"median beat: {note}" for note in more if note not in notes]
     ecg = ECG(
         signal=signal,
         sampling_rate=float(stored.sampling_rate),
@@ -200,12 +202,17 @@ def _twelve_leads(signal, leads):
         found = complete_leads(signal, leads)
     except ValueError as error:
         raise ECGFormatError(f"cannot be put in order: {error}") from error
-    return np.ascontiguousarray(found.signal, dtype=np.float32), found
+    signal = np.ascontiguousarray(found.signal, dtype=np.float32)
+    if np.isinf(signal).any():
+        raise ECGFormatError("holds infinite voltages.")
+    return signal, found
 
 
-def _describe(signal, found):
+def _describe(signal, found, names):
     """Say in words what was done to the leads, and what is doubtful in them."""
     notes = []
+    if ("aVR", -1) in map(match_lead, names):
+        notes.append("aVR is the file's -aVR, turned over")
     if found.derived:
         notes.append(f"{', '.join(found.derived)} computed from two other limb leads")
     if found.missing:

@@ -24,6 +24,6 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     # The two comparisons take minutes to an hour: their recorded output is in results.rst.
-    "filename_pattern": "plot_learning_rate",
+    "filename_pattern": "plot_learning_rate|plot_forest_features",
     "show_memory": False,
 }

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import sys
 from datetime import datetime
 
@@ -11,6 +12,7 @@ import pytest
 from skecg import _beats
 from skecg.io import ECG, ECGFormatError, read_ecg, read_ecgs
 from skecg.leads import INDEPENDENT_LEADS, LEADS
+from skecg.preprocessing import MedianBeat
 
 FORMATS = [
     "aecg/cvrg_hl7aecg-Example2.xml",
@@ -378,6 +380,8 @@ def test_copies_of_one_recording_agree_to_one_step_of_2_5_uv(data_dir, other):
     first = read_ecg(data_dir / "formats" / ONE_RECORDING[0])
     second = read_ecg(data_dir / "formats" / other)
     np.testing.assert_allclose(first.signal, second.signal, atol=0.0025 + 1e-6)
+    n_times = second.median.shape[1]
+    np.testing.assert_allclose(first.median[:, :n_times], second.median, atol=0.0025 + 1e-6)
     assert (first.acquired, first.sex) == (second.acquired, second.sex)
     assert first.age == pytest.approx(second.age)
 
@@ -612,6 +616,20 @@ def test_median_beats_of_recorders_come_as_classifiers_take_them(data_dir):
     assert table["notes"].iloc[-1].endswith("no median beat in the file")
     rms = np.linalg.norm(X[:-1], axis=1)
     assert (abs(rms.argmax(axis=1) - 300) <= 10).all()
+
+
+# Those whose median beat is of the same ECG.
+@pytest.mark.parametrize(
+    "file", [f for f in FORMATS if not re.search("129DYPRG|liryc|repbeats", f)]
+)
+def test_median_beats_of_recorders_and_of_this_package_are_aligned_to_2_ms(data_dir, file):
+    theirs = read_ecgs([data_dir / "formats" / file], form="median")[0][0]
+    ours = MedianBeat().transform([read_ecg(data_dir / "formats" / file)])[0]
+    likeness = [
+        np.corrcoef(ours[:, 200 + k : 480 + k].ravel(), theirs[:, 200:480].ravel())[0, 1]
+        for k in range(-10, 11)
+    ]
+    assert abs(int(np.argmax(likeness)) - 10) <= 1
 
 
 def test_a_median_beat_has_its_r_at_300_its_pq_at_zero_and_its_ends_held():

@@ -29,7 +29,7 @@ _COARSEST = 0.025  # mV, which is five times what IEC 60601-2-25 allows
 
 
 def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifiers=False):
-    """Read one ECG of any known format into standard form.
+    r"""Read one ECG of any known format into standard form.
 
     The format is found by what the file holds, whatever its name. Units, gains, baselines
     and missing-sample codes are taken at the file's word, leads are ordered by name, limb
@@ -68,9 +68,20 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
     >>> from skecg.io import read_ecg
-    >>> ecg = read_ecg("ecg.dcm")  # doctest: +SKIP
-    >>> ecg.signal.shape, ecg.sampling_rate, ecg.notes  # doctest: +SKIP
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "ecg.csv")
+    ...     _ = path.write_text("II (uV),-aVR (uV)\n200,150\n300,200\n")
+    ...     ecg = read_ecg(path, sampling_rate=500)
+    >>> ecg.signal[:4].round(2)  # mV
+    array([[ 0.1 ,  0.1 ],
+           [ 0.2 ,  0.3 ],
+           [ 0.1 ,  0.2 ],
+           [-0.15, -0.2 ]], dtype=float32)
+    >>> ecg.notes[0], ecg.derived_leads
+    ("aVR is the file's -aVR, turned over", ('I', 'III', 'aVL', 'aVF'))
     """
     path, kind = Path(path), "ECG"
     try:

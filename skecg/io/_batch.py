@@ -37,7 +37,8 @@ def read_ecgs(
     Parameters
     ----------
     paths : iterable of path-like
-        Files, or WFDB records, as for `read_ecg`.
+        Files, or WFDB records, as for `read_ecg`. Of a WFDB record give the header or the
+        signal file: either stands for the whole record.
     form : {"raw", "median"}, default="raw"
         "raw" takes the recordings, "median" the recorders' own median beats. These are brought
         to 500 Hz and 600 samples with R at sample 300 and the PQ level at zero, both as

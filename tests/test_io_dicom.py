@@ -1,6 +1,7 @@
 """DICOM waveforms, written here and real."""
 
 import sys
+from contextlib import suppress
 from datetime import datetime
 
 import numpy as np
@@ -222,3 +223,13 @@ def test_real_files_tell_their_median_beat_and_filters(data_dir, name, median, f
     ecg = read_ecg(data_dir / "formats" / "dicom" / f"{name}.dcm")
     assert (ecg.median.shape, ecg.median_sampling_rate, ecg.median_r_index) == median
     assert (ecg.highpass, ecg.lowpass, ecg.notch) == filters
+
+
+def test_what_breaks_the_standard_is_not_quoted_in_a_warning(tmp_path, recwarn):
+    path = write(tmp_path, group(), PatientID="77")
+    content, syntax = path.read_bytes(), b"1.2.840.10008.1.2.1"
+    assert content.count(syntax) == 1
+    path.write_bytes(content.replace(syntax, b"1.2.840.10008.Doe^J"))
+    with suppress(ECGFormatError):
+        read_ecg(path)
+    assert [str(warning.message) for warning in recwarn] == []

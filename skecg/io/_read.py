@@ -1,5 +1,6 @@
 """From a file to an ECG: find the format, read it, bring it into standard form."""
 
+import warnings
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -86,7 +87,9 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
     path, kind = Path(path), "ECG"
     try:
         kind, reader = _find_format(path)
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+            # Libraries warn of what is wrong with a file and quote it: names, too.
+            warnings.simplefilter("ignore")
             if kind in ("csv", "npy"):
                 stored = reader(path, sampling_rate, unit, leads)
             else:

@@ -1,0 +1,285 @@
+"""ECG paper in millimetres: where leads stand on the page, and what is drawn there."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .leads import LEADS
+
+# Rows, columns, and how far rows may be apart in mm: a recording fits on A4.
+LAYOUTS = {"3x4": (3, 4, 40), "6x2": (6, 2, 30)}
+# The limb leads by their angle in the frontal plane, aVR upside down.
+CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III", *LEADS[6:])
+
+# Ground, lines of 1 mm, lines of 5 mm.
+PAPERS = {"red": ("white", "#f4c7c1", "#e28f86"), "grey": ("0.92", "0.80", "0.60")}
+
+MARGIN = 10  # mm
+_PULSE = 0.2  # s, of 1 mV
+_LEAST_DISTANCE = 25  # mm between rows; more where traces would touch
+_POINT = 25.4 / 72  # mm in a point
+_TRACE, _THIN, _THICK = 0.3 / _POINT, 0.08 / _POINT, 0.2 / _POINT  # widths of lines, in points
+
+
+def pyplot():
+    """Return matplotlib's pyplot, or say what to install."""
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(
+            "Drawing needs the matplotlib package: pip install 'skecg[plot]'"
+        ) from error
+    return matplotlib.pyplot
+
+
+class Cell(NamedTuple):
+    """A piece of one lead on the page."""
+
+    name: str  # as printed: "-aVR" is aVR upside down
+    x: float  # mm from the left edge, of its first sample
+    y: float  # mm from the lower edge, of 0 mV
+    signal: np.ndarray  # (n_times,) in mV
+    first: int  # the number of its first sample
+
+    def trace(self, rate, speed, gain):
+        """Return the positions of its samples in mm."""
+        x = self.x + np.arange(len(self.signal)) * (speed / rate)
+        return x, self.y + gain * self.signal
+
+
+class Page(NamedTuple):
+    """A page of cells; sizes in mm."""
+
+    cells: list
+    width: float
+    height: float
+
+
+def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, room=0):
+    """Lay twelve leads out on a page.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (12, n_times)
+        In mV, leads in the order of `skecg.leads.LEADS`.
+    rate : float
+        Samples a second.
+    layout : str
+        One of `LAYOUTS`.
+    cabrera : bool
+        Whether limb leads stand in Cabrera's order.
+    rhythm : str or None
+        The lead that is drawn in full length below the others.
+    consecutive : bool
+        Whether each column goes on in time where the one before it ends.
+    speed, gain : float
+        mm/s and mm/mV.
+    room : float, default=0
+        mm to leave free below each trace.
+
+    Returns
+    -------
+    Page
+    """
+    n_rows, n_columns, most = LAYOUTS[layout]
+    n_times = signal.shape[1]
+    n_shown = n_times // n_columns if consecutive else n_times
+    width, gap = n_shown * speed / rate, 0
+    if not consecutive:
+        width, gap = _whole(width), 5
+    left = MARGIN + _PULSE * speed + 5
+    rows = [[] for _ in range(n_rows)]
+    for i, name in enumerate(CABRERA if cabrera else LEADS):
+        column, row = divmod(i, n_rows)
+        first = column * n_shown if consecutive else 0
+        rows[row].append((name, left + column * (width + gap), first, first + n_shown))
+    if rhythm is not None and consecutive:
+        rows.append([(rhythm, left, 0, n_columns * n_shown)])
+    pieces = [
+        [(name, x, _lead(signal, name)[first:stop], first) for name, x, first, stop in row]
+        for row in rows
+    ]
+    up, down = (
+        [gain * max(_reach(sign * piece[2]) for piece in row) for row in pieces] for sign in (1, -1)
+    )
+    between = [low + high for low, high in zip(down[:-1], up[1:], strict=True)]
+    distance = min(max(_LEAST_DISTANCE, _whole(max(between) + room)), most)
+    above, below = max(25, _whole(up[0] + MARGIN)), max(20, _whole(down[-1] + room + MARGIN))
+    height = above + distance * (len(rows) - 1) + below
+    cells = [
+        Cell(name, x, height - above - distance * i, piece, first)
+        for i, row in enumerate(pieces)
+        for name, x, piece, first in row
+    ]
+    full = left + n_columns * width + (n_columns - 1) * gap + MARGIN
+    return Page(cells, full, height)
+
+
+def _lead(signal, name):
+    lead = signal[LEADS.index(name.removeprefix("-"))]
+    return -lead if name.startswith("-") else lead
+
+
+def _reach(values):
+    return max(np.nanmax(values, initial=0.0), 0.0)
+
+
+def _whole(mm):
+    # Up to whole squares of 5 mm, so that zero lines lie on thick lines.
+    return 5 * math.ceil(mm / 5)
+
+
+def blank(page, paper, magnify, ax):
+    """Return axes in millimetres that are filled with paper, and their figure."""
+    plt = pyplot()
+    from matplotlib.collections import LineCollection
+
+    if ax is None:
+        size = magnify * page.width / 25.4, magnify * page.height / 25.4
+        figure = plt.figure(figsize=size)
+        ax = figure.add_axes((0, 0, 1, 1))
+    ground, thin, thick = PAPERS[paper]
+    ax.set(xlim=(0, page.width), ylim=(0, page.height), aspect="equal", facecolor=ground)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    for step, color, width in ((1, thin, _THIN), (5, thick, _THICK)):
+        x, y = np.arange(0, page.width + 0.5, step), np.arange(0, page.height + 0.5, step)
+        lines = [((at, 0), (at, page.height)) for at in x]
+        lines += [((0, at), (page.width, at)) for at in y]
+        ax.add_collection(
+            LineCollection(
+                lines, colors=color, linewidths=width * magnify, zorder=0.5, label=f"{step} mm"
+            ),
+            autolim=False,
+        )
+    return ax, ax.figure
+
+
+def draw_traces(ax, page, rate, speed, gain, magnify):
+    """Draw every cell as a line; return the lines."""
+    style = {"color": "black", "linewidth": _TRACE * magnify, "solid_joinstyle": "round"}
+    lines = []
+    for cell in page.cells:
+        x, y = cell.trace(rate, speed, gain)
+        lines += ax.plot(x, y, label=cell.name, scalex=False, scaley=False, zorder=3, **style)
+        if cell.first:  # the lead before it ends here
+            ends = [cell.y - 3, cell.y + 3]
+            ax.plot([cell.x] * 2, ends, color="black", linewidth=_THICK * magnify, zorder=3)
+    return lines
+
+
+def draw_pulses(ax, page, speed, gain, magnify):
+    """Draw 1 mV of 200 ms at the left of each row; return the lines."""
+    width = _PULSE * speed
+    x = MARGIN + np.array([0, 1, 1, 1 + width, 1 + width, 2 + width])
+    y = gain * np.array([0, 0, 1, 1, 0, 0])
+    style = {"color": "black", "linewidth": _TRACE * magnify, "zorder": 3, "label": "1 mV"}
+    rows = sorted({cell.y for cell in page.cells}, reverse=True)
+    return [ax.plot(x, at + y, scalex=False, scaley=False, **style)[0] for at in rows]
+
+
+def write(ax, x, y, text, *, size, magnify, paper, **kwargs):
+    """Write text of `size` mm, with a rim of paper around the letters."""
+    from matplotlib.patheffects import withStroke
+
+    rim = [withStroke(linewidth=1.5 * magnify, foreground=PAPERS[paper][0])]
+    fontsize = size / _POINT * magnify
+    return ax.text(x, y, text, fontsize=fontsize, path_effects=rim, zorder=5, **kwargs)
+
+
+def write_name(ax, cell, text, *, magnify, paper):
+    """Write a lead's name above the beginning of its trace."""
+    pen = {"size": 3, "magnify": magnify, "paper": paper, "weight": "bold"}
+    write(ax, cell.x + 1, cell.y + 7, text, va="bottom", **pen)
+
+
+def write_around(ax, page, title, caption, *, magnify, paper):
+    """Write what stands above and below the leads."""
+    pen = {"magnify": magnify, "paper": paper}
+    if title:
+        write(ax, MARGIN, page.height - 4, title, size=4, va="top", **pen)
+    write(ax, MARGIN, 4, caption, size=3, va="bottom", **pen)
+
+
+def mark(ax, x, y, below, name, *, magnify, paper):
+    """Mark a moment: a dot on the trace, a thin line down from it, a name below."""
+    ax.plot([x, x], [below, y], color="black", linewidth=_THIN * magnify, zorder=2)
+    ax.plot(x, y, "o", color="black", markersize=1 / _POINT * magnify, zorder=4)
+    write(ax, x, below, name, size=2, magnify=magnify, paper=paper, ha="center", va="top")
+
+
+def colours(values, cmap, stops):
+    """Return a colour map and a norm over `values`, symmetrical where some are negative."""
+    pyplot()
+    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    low, high = values.min(), values.max()
+    if cmap is None:
+        cmap = "PuOr" if low < 0 else LinearSegmentedColormap.from_list("saliency", stops)
+    if low < 0:
+        high = np.abs(values).max()
+        low = -high
+    return colormaps[cmap] if isinstance(cmap, str) else cmap, Normalize(low, high)
+
+
+def draw_squares(ax, traces, rows, window, colours):
+    """Colour the small squares that the traces pass, a column for each window."""
+    from matplotlib.collections import PolyCollection
+
+    corners = []
+    for x, y in traces:
+        step = x[1] - x[0]
+        for start in range(0, len(x), window):
+            piece = y[start : start + window + 1]
+            low, high = math.floor(piece.min()), math.ceil(piece.max())
+            left, right = x[start], x[start] + step * min(window, len(x) - start)
+            corners.append([(left, low), (right, low), (right, high), (left, high)])
+    cmap, norm = colours
+    squares = PolyCollection(
+        corners, array=np.concatenate(rows), cmap=cmap, norm=norm, alpha=0.45, zorder=1
+    )
+    return ax.add_collection(squares, autolim=False)
+
+
+def draw_coloured(ax, page, traces, rows, window, colours, magnify):
+    """Draw every trace in the colours of its windows, with a dark rim; return the lines."""
+    from matplotlib.collections import LineCollection
+
+    cmap, norm = colours
+    lines = []
+    for cell, (x, y), row in zip(page.cells, traces, rows, strict=True):
+        ax.plot(
+            x, y, color="0.25", linewidth=3.2 * _TRACE * magnify, solid_capstyle="round", zorder=3
+        )
+        points = np.stack([x, y], axis=-1)
+        pieces = [points[i : i + window + 1] for i in range(0, len(x), window)]
+        line = LineCollection(
+            pieces,
+            array=row,
+            cmap=cmap,
+            norm=norm,
+            linewidths=2.2 * _TRACE * magnify,
+            capstyle="round",
+            label=cell.name,
+            zorder=4,
+        )
+        lines.append(ax.add_collection(line, autolim=False))
+    return lines
+
+
+def draw_key(ax, page, colours, signed, *, magnify, paper):
+    """Draw the colours from low to high in the lower right corner."""
+    from matplotlib.collections import PolyCollection
+
+    cmap, norm = colours
+    n = 20
+    x = page.width - MARGIN - 10 - n + np.arange(n)
+    squares = [[(at, 4), (at + 1, 4), (at + 1, 7), (at, 7)] for at in x]
+    values = np.linspace(norm.vmin, norm.vmax, n)
+    ax.add_collection(PolyCollection(squares, array=values, cmap=cmap, norm=norm, zorder=2))
+    pen = {"size": 3, "magnify": magnify, "paper": paper, "va": "bottom"}
+    low, high = ("against", "for") if signed else ("low", "high")
+    write(ax, x[0] - 1, 4, low, ha="right", **pen)
+    write(ax, x[-1] + 2, 4, high, ha="left", **pen)

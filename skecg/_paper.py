@@ -19,7 +19,7 @@ MARGIN = 10  # mm
 _PULSE = 0.2  # s, of 1 mV
 _LEAST_DISTANCE = 25  # mm between rows; more where traces would touch
 _POINT = 25.4 / 72  # mm in a point
-_TRACE, _THIN, _THICK = 0.3 / _POINT, 0.08 / _POINT, 0.2 / _POINT  # widths of lines, in points
+TRACE, _THIN, _THICK = 0.3 / _POINT, 0.08 / _POINT, 0.2 / _POINT  # widths of lines, in points
 
 
 def pyplot():
@@ -31,6 +31,17 @@ def pyplot():
             "Drawing needs the matplotlib package: pip install 'skecg[plot]'"
         ) from error
     return matplotlib.pyplot
+
+
+def check_leads(signal, name):
+    """Return one ECG of twelve leads as an array."""
+    signal = np.asarray(signal)
+    if signal.dtype.kind not in "fiu" or signal.ndim != 2 or len(signal) != 12:
+        raise ValueError(
+            f"{name} has shape {signal.shape} and type {signal.dtype}; give one ECG as numbers of "
+            "shape (12, n_times), in mV. Missing leads are rows of NaN."
+        )
+    return signal
 
 
 class Cell(NamedTuple):
@@ -76,12 +87,13 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
     speed, gain : float
         mm/s and mm/mV.
     room : float, default=0
-        mm to leave free below each trace.
+        mm to leave free between traces, and above and below them.
 
     Returns
     -------
     Page
     """
+    _check_choice("layout", layout, LAYOUTS)
     n_rows, n_columns, most = LAYOUTS[layout]
     n_times = signal.shape[1]
     n_shown = n_times // n_columns if consecutive else n_times
@@ -105,7 +117,7 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
     )
     between = [low + high for low, high in zip(down[:-1], up[1:], strict=True)]
     distance = min(max(_LEAST_DISTANCE, _whole(max(between) + room)), most)
-    above, below = max(25, _whole(up[0] + MARGIN)), max(20, _whole(down[-1] + room + MARGIN))
+    above, below = max(25, _whole(up[0] + room + MARGIN)), max(20, _whole(down[-1] + room + MARGIN))
     height = above + distance * (len(rows) - 1) + below
     cells = [
         Cell(name, x, height - above - distance * i, piece, first)
@@ -114,6 +126,11 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
     ]
     full = left + n_columns * width + (n_columns - 1) * gap + MARGIN
     return Page(cells, full, height)
+
+
+def _check_choice(name, value, known):
+    if value not in known:
+        raise ValueError(f"{name}={value!r} is unknown: use {' or '.join(known)}.")
 
 
 def _lead(signal, name):
@@ -132,6 +149,7 @@ def _whole(mm):
 
 def blank(page, paper, magnify, ax):
     """Return axes in millimetres that are filled with paper, and their figure."""
+    _check_choice("paper", paper, PAPERS)
     plt = pyplot()
     from matplotlib.collections import LineCollection
 
@@ -158,7 +176,7 @@ def blank(page, paper, magnify, ax):
 
 def draw_traces(ax, page, rate, speed, gain, magnify):
     """Draw every cell as a line; return the lines."""
-    style = {"color": "black", "linewidth": _TRACE * magnify, "solid_joinstyle": "round"}
+    style = {"color": "black", "linewidth": TRACE * magnify, "solid_joinstyle": "round"}
     lines = []
     for cell in page.cells:
         x, y = cell.trace(rate, speed, gain)
@@ -174,7 +192,7 @@ def draw_pulses(ax, page, speed, gain, magnify):
     width = _PULSE * speed
     x = MARGIN + np.array([0, 1, 1, 1 + width, 1 + width, 2 + width])
     y = gain * np.array([0, 0, 1, 1, 0, 0])
-    style = {"color": "black", "linewidth": _TRACE * magnify, "zorder": 3, "label": "1 mV"}
+    style = {"color": "black", "linewidth": TRACE * magnify, "zorder": 3, "label": "1 mV"}
     rows = sorted({cell.y for cell in page.cells}, reverse=True)
     return [ax.plot(x, at + y, scalex=False, scaley=False, **style)[0] for at in rows]
 
@@ -188,18 +206,25 @@ def write(ax, x, y, text, *, size, magnify, paper, **kwargs):
     return ax.text(x, y, text, fontsize=fontsize, path_effects=rim, zorder=5, **kwargs)
 
 
-def write_name(ax, cell, text, *, magnify, paper):
+def scale_text(speed, gain, magnify):
+    """Return the scale in words."""
+    enlarged = "" if magnify == 1 else f"   (magnified {magnify:g} x)"
+    return f"{speed:g} mm/s   {gain:g} mm/mV{enlarged}"
+
+
+def write_name(ax, cell, y, text, *, magnify, paper):
     """Write a lead's name above the beginning of its trace."""
     pen = {"size": 3, "magnify": magnify, "paper": paper, "weight": "bold"}
-    write(ax, cell.x + 1, cell.y + 7, text, va="bottom", **pen)
+    write(ax, cell.x + 1, max(cell.y + 7, y), text, va="bottom", **pen)
 
 
-def write_around(ax, page, title, caption, *, magnify, paper):
-    """Write what stands above and below the leads."""
+def write_around(ax, page, title, lines, *, magnify, paper):
+    """Write what stands above the leads, and lines below them, the first at the bottom."""
     pen = {"magnify": magnify, "paper": paper}
     if title:
         write(ax, MARGIN, page.height - 4, title, size=4, va="top", **pen)
-    write(ax, MARGIN, 4, caption, size=3, va="bottom", **pen)
+    for i, line in enumerate(lines):
+        write(ax, MARGIN, 4 + 5 * i, line, size=3, va="bottom", **pen)
 
 
 def mark(ax, x, y, below, name, *, magnify, paper):
@@ -207,79 +232,3 @@ def mark(ax, x, y, below, name, *, magnify, paper):
     ax.plot([x, x], [below, y], color="black", linewidth=_THIN * magnify, zorder=2)
     ax.plot(x, y, "o", color="black", markersize=1 / _POINT * magnify, zorder=4)
     write(ax, x, below, name, size=2, magnify=magnify, paper=paper, ha="center", va="top")
-
-
-def colours(values, cmap, stops):
-    """Return a colour map and a norm over `values`, symmetrical where some are negative."""
-    pyplot()
-    from matplotlib import colormaps
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
-
-    low, high = values.min(), values.max()
-    if cmap is None:
-        cmap = "PuOr" if low < 0 else LinearSegmentedColormap.from_list("saliency", stops)
-    if low < 0:
-        high = np.abs(values).max()
-        low = -high
-    return colormaps[cmap] if isinstance(cmap, str) else cmap, Normalize(low, high)
-
-
-def draw_squares(ax, traces, rows, window, colours):
-    """Colour the small squares that the traces pass, a column for each window."""
-    from matplotlib.collections import PolyCollection
-
-    corners = []
-    for x, y in traces:
-        step = x[1] - x[0]
-        for start in range(0, len(x), window):
-            piece = y[start : start + window + 1]
-            low, high = math.floor(piece.min()), math.ceil(piece.max())
-            left, right = x[start], x[start] + step * min(window, len(x) - start)
-            corners.append([(left, low), (right, low), (right, high), (left, high)])
-    cmap, norm = colours
-    squares = PolyCollection(
-        corners, array=np.concatenate(rows), cmap=cmap, norm=norm, alpha=0.45, zorder=1
-    )
-    return ax.add_collection(squares, autolim=False)
-
-
-def draw_coloured(ax, page, traces, rows, window, colours, magnify):
-    """Draw every trace in the colours of its windows, with a dark rim; return the lines."""
-    from matplotlib.collections import LineCollection
-
-    cmap, norm = colours
-    lines = []
-    for cell, (x, y), row in zip(page.cells, traces, rows, strict=True):
-        ax.plot(
-            x, y, color="0.25", linewidth=3.2 * _TRACE * magnify, solid_capstyle="round", zorder=3
-        )
-        points = np.stack([x, y], axis=-1)
-        pieces = [points[i : i + window + 1] for i in range(0, len(x), window)]
-        line = LineCollection(
-            pieces,
-            array=row,
-            cmap=cmap,
-            norm=norm,
-            linewidths=2.2 * _TRACE * magnify,
-            capstyle="round",
-            label=cell.name,
-            zorder=4,
-        )
-        lines.append(ax.add_collection(line, autolim=False))
-    return lines
-
-
-def draw_key(ax, page, colours, signed, *, magnify, paper):
-    """Draw the colours from low to high in the lower right corner."""
-    from matplotlib.collections import PolyCollection
-
-    cmap, norm = colours
-    n = 20
-    x = page.width - MARGIN - 10 - n + np.arange(n)
-    squares = [[(at, 4), (at + 1, 4), (at + 1, 7), (at, 7)] for at in x]
-    values = np.linspace(norm.vmin, norm.vmax, n)
-    ax.add_collection(PolyCollection(squares, array=values, cmap=cmap, norm=norm, zorder=2))
-    pen = {"size": 3, "magnify": magnify, "paper": paper, "va": "bottom"}
-    low, high = ("against", "for") if signed else ("low", "high")
-    write(ax, x[0] - 1, 4, low, ha="right", **pen)
-    write(ax, x[-1] + 2, 4, high, ha="left", **pen)

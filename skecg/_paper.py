@@ -7,8 +7,7 @@ import numpy as np
 
 from .leads import LEADS
 
-# Rows, columns, and how far rows may be apart in mm: a recording fits on A4.
-LAYOUTS = {"3x4": (3, 4, 40), "6x2": (6, 2, 30)}
+LAYOUTS = {"3x4": (3, 4), "6x2": (6, 2)}  # rows, columns
 # The limb leads by their angle in the frontal plane, aVR upside down.
 CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III", *LEADS[6:])
 
@@ -17,7 +16,10 @@ PAPERS = {"red": ("white", "#f4c7c1", "#e28f86"), "grey": ("0.92", "0.80", "0.60
 
 MARGIN = 10  # mm
 _PULSE = 0.2  # s, of 1 mV
-_LEAST_DISTANCE = 25  # mm between rows; more where traces would touch
+# mm between rows: at least so much; more where traces would touch, as far as a recording then
+# still fits on A4, or up to the second figure for a beat.
+_DISTANCE = (25, 60)
+_A4 = 210  # mm, the short side
 _POINT = 25.4 / 72  # mm in a point
 TRACE, _THIN, _THICK = 0.3 / _POINT, 0.08 / _POINT, 0.2 / _POINT  # widths of lines, in points
 
@@ -94,7 +96,7 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
     Page
     """
     _check_choice("layout", layout, LAYOUTS)
-    n_rows, n_columns, most = LAYOUTS[layout]
+    n_rows, n_columns = LAYOUTS[layout]
     n_times = signal.shape[1]
     n_shown = n_times // n_columns if consecutive else n_times
     width, gap = n_shown * speed / rate, 0
@@ -116,8 +118,11 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
         [gain * max(_reach(sign * piece[2]) for piece in row) for row in pieces] for sign in (1, -1)
     )
     between = [low + high for low, high in zip(down[:-1], up[1:], strict=True)]
-    distance = min(max(_LEAST_DISTANCE, _whole(max(between) + room)), most)
     above, below = max(25, _whole(up[0] + room + MARGIN)), max(20, _whole(down[-1] + room + MARGIN))
+    least, most = _DISTANCE
+    if consecutive:
+        most = max(least, (_A4 - above - below) // (len(rows) - 1) // 5 * 5)
+    distance = min(max(least, _whole(max(between) + room)), most)
     height = above + distance * (len(rows) - 1) + below
     cells = [
         Cell(name, x, height - above - distance * i, piece, first)

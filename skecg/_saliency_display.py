@@ -276,14 +276,8 @@ def _draw_coloured(ax, page, traces, rows, window, colours, magnify):
     cmap, norm = colours
     lines = []
     for cell, (x, y), row in zip(page.cells, traces, rows, strict=True):
-        ax.plot(
-            x,
-            y,
-            color="0.25",
-            linewidth=3.2 * _paper.TRACE * magnify,
-            solid_capstyle="round",
-            zorder=3,
-        )
+        width = _paper.TRACE * magnify
+        ax.plot(x, y, color="0.25", linewidth=3.2 * width, solid_capstyle="round", zorder=3)
         points = np.stack([x, y], axis=-1)
         pieces = [points[i : i + window + 1] for i in range(0, len(x), window)]
         line = LineCollection(

@@ -273,7 +273,9 @@ def randomization_check(
     layers = layers[::-1] or [("", module)]
     rows = []
     for name, layer in tqdm(layers, desc="layers", leave=False, disable=not verbose):
-        with _torch_seeded(seed + len(rows), explain.device):
+        # Not the seed itself: a network fitted with it would get back its first weights.
+        anew = np.random.SeedSequence([seed, len(rows)]).generate_state(1)
+        with _torch_seeded(int(anew[0]), explain.device):
             layer.apply(_draw_anew)
         found = _rank_correlations(learned, explain.maps(module, ecgs))
         rows.append({"layer": name, "correlation": found.mean(), "std": found.std()})

@@ -10,12 +10,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
+from skecg import ALVDClassifier
 from skecg.datasets import make_omi
+from skecg.inspection import lead_contributions, saliency_maps
 from skecg.io import read_ecg
 from skecg.leads import LEADS
 from skecg.plotting import ECGDisplay, SaliencyDisplay
-from skecg.preprocessing import MedianBeat
+from skecg.preprocessing import BeatCropper, LeadStandardScaler, MedianBeat
 
 CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -116,8 +119,9 @@ def test_rows_lie_on_thick_lines_and_do_not_touch(recording):
     display = ECGDisplay.from_ecg(recording, rhythm=None)
     lowest = trace(display, "V5")[1].min()  # second row
     assert lowest > trace(display, "V6")[1].max()
-    x, y = display.ax_.lines[12 + 9].get_data()  # the first pulse, after traces and 9 ends
-    assert (x[0], y[0] % 5) == (10, 0)
+    pulses = [line for line in display.ax_.lines if line.get_label() == "1 mV"]
+    assert [pulse.get_xdata()[0] for pulse in pulses] == [10] * 3
+    assert [pulse.get_ydata()[0] % 5 for pulse in pulses] == [0] * 3
 
 
 def test_cabrera_order_turns_avr_upside_down(recording):
@@ -329,3 +333,14 @@ def test_maps_and_beats_of_unequal_shape_are_refused(beats):
         SaliencyDisplay.from_maps(beats, np.ones((1, 12, 400)))
     with pytest.raises(ValueError, match="20 windows of 20"):
         SaliencyDisplay(beats[0], np.ones((12, 40)), np.ones(12) / 12).plot()
+
+
+def test_beats_of_a_pipeline_are_drawn_in_millivolt_as_they_were_before_scaling():
+    X, y, _ = make_omi(40, prevalence=0.5, random_state=0)
+    model = make_pipeline(
+        BeatCropper(), LeadStandardScaler(), ALVDClassifier(max_epochs=1, random_state=0)
+    ).fit(X, y)
+    display = SaliencyDisplay.from_estimator(model, X[:1])
+    assert np.array_equal(display.beat, X[0, :, 150:-50])
+    maps = saliency_maps(model, X[:1])
+    assert display.contributions == pytest.approx(lead_contributions(maps)[0])

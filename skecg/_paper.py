@@ -115,14 +115,15 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
         for row in rows
     ]
     up, down = (
-        [gain * max(_reach(sign * piece[2]) for piece in row) for row in pieces] for sign in (1, -1)
+        [[gain * _reach(sign * piece[2]) for piece in row] for row in pieces] for sign in (1, -1)
     )
-    between = [low + high for low, high in zip(down[:-1], up[1:], strict=True)]
-    above, below = max(25, _whole(up[0] + room + MARGIN)), max(20, _whole(down[-1] + room + MARGIN))
+    between = max(_together(low, high) for low, high in zip(down[:-1], up[1:], strict=True))
+    above = max(25, _whole(max(up[0]) + room + MARGIN))
+    below = max(20, _whole(max(down[-1]) + room + MARGIN))
     least, most = _DISTANCE
     if consecutive:
         most = max(least, (_A4 - above - below) // (len(rows) - 1) // 5 * 5)
-    distance = min(max(least, _whole(max(between) + room)), most)
+    distance = min(max(least, _whole(between + room)), most)
     height = above + distance * (len(rows) - 1) + below
     cells = [
         Cell(name, x, height - above - distance * i, piece, first)
@@ -145,6 +146,13 @@ def _lead(signal, name):
 
 def _reach(values):
     return max(np.nanmax(values, initial=0.0), 0.0)
+
+
+def _together(low, high):
+    """Return how much two rows need between them, column by column or below a whole row."""
+    if len(high) < len(low):
+        return max(low) + max(high)
+    return max(a + b for a, b in zip(low, high, strict=True))
 
 
 def _whole(mm):
@@ -217,10 +225,11 @@ def scale_text(speed, gain, magnify):
     return f"{speed:g} mm/s   {gain:g} mm/mV{enlarged}"
 
 
-def write_name(ax, cell, y, text, *, magnify, paper):
-    """Write a lead's name above the beginning of its trace."""
+def write_name(ax, cell, trace, text, *, magnify, paper):
+    """Write a lead's name above the beginning of its cell and the `trace` there, in mm."""
+    y = np.nanmax(trace + 1, initial=cell.y + 7)
     pen = {"size": 3, "magnify": magnify, "paper": paper, "weight": "bold"}
-    write(ax, cell.x + 1, max(cell.y + 7, y), text, va="bottom", **pen)
+    write(ax, cell.x + 1, y, text, va="bottom", **pen)
 
 
 def write_around(ax, page, title, lines, *, magnify, paper):

@@ -228,7 +228,7 @@ class SaliencyDisplay:
         _paper.draw_pulses(self.ax_, page, speed, gain, magnify)
         for cell, (_, y) in zip(page.cells, traces, strict=True):
             share = self.contributions[LEADS.index(cell.name.removeprefix("-"))]
-            _paper.write_name(self.ax_, cell, y.max() + 1, f"{cell.name}  {share:.0%}", **pen)
+            _paper.write_name(self.ax_, cell, y, f"{cell.name}  {share:.0%}", **pen)
         lines = [_paper.scale_text(speed, gain, magnify), self.caption]
         _paper.write_around(self.ax_, page, title, lines, **pen)
         _draw_key(self.ax_, 14 if self.caption else 9, colours, **pen)

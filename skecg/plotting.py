@@ -11,6 +11,7 @@ from .leads import standard_name
 __all__ = ["ECGDisplay", "SaliencyDisplay"]
 
 _ST = 80  # ms after J: where ST is marked
+_NAME = 12  # mm that the name of a lead takes
 
 
 class ECGDisplay:
@@ -198,13 +199,15 @@ class ECGDisplay:
         for cell in page.cells:
             _, y = cell.trace(self.sampling_rate, speed, gain)
             seen = np.isfinite(y).any()
-            top = np.nanmax(y) + 1 if beat and seen else 0
             name = cell.name if seen else f"{cell.name} (no signal)"
-            _paper.write_name(self.ax_, cell, top, name, **pen)
+            below = y[: round(_NAME / speed * self.sampling_rate)]
+            _paper.write_name(self.ax_, cell, below, name, **pen)
             if beat and seen:
                 self._draw_marks(cell, y, speed, pen)
-        scale = f"{_paper.scale_text(speed, gain, magnify)}   {self.caption}".strip()
-        _paper.write_around(self.ax_, page, title, [scale], **pen)
+        lines = [_paper.scale_text(speed, gain, magnify), self.caption]
+        if not beat:  # the page is wide enough
+            lines = ["   ".join(lines).strip()]
+        _paper.write_around(self.ax_, page, title, lines, **pen)
         return self
 
     def _draw_marks(self, cell, y, speed, pen):
@@ -217,10 +220,5 @@ class ECGDisplay:
 
 def _filters(ecg):
     """Return the recorder's filters in words."""
-    words = []
-    if ecg.highpass is not None or ecg.lowpass is not None:
-        edges = ["?" if hz is None else f"{hz:.3g}" for hz in (ecg.highpass, ecg.lowpass)]
-        words.append("-".join(edges) + " Hz")
-    if ecg.notch is not None:
-        words.append(f"notch {ecg.notch:g} Hz")
-    return ", ".join(words)
+    edges = {"high-pass": ecg.highpass, "low-pass": ecg.lowpass, "notch": ecg.notch}
+    return ", ".join(f"{name} {hz:.3g} Hz" for name, hz in edges.items() if hz is not None)

@@ -2,6 +2,7 @@
 
 import re
 import struct
+import sys
 
 import matplotlib
 
@@ -148,7 +149,7 @@ def test_filters_of_the_file_are_printed(data_dir):
     ecgs = [read_ecg(file) for file in files if file.suffix in (".xml", ".dcm", ".scp")]
     ecg = next(ecg for ecg in ecgs if ecg.highpass is not None and ecg.lowpass is not None)
     caption = texts(ECGDisplay.from_ecg(ecg))[-1]
-    assert f"{ecg.highpass:.3g}-{ecg.lowpass:.3g} Hz" in caption
+    assert f"high-pass {ecg.highpass:.3g} Hz, low-pass {ecg.lowpass:.3g} Hz" in caption
 
 
 def test_offset_of_a_lead_does_not_move_it(recording):
@@ -239,6 +240,12 @@ def test_given_axes_are_drawn_on(recording):
 def test_unknown_choices_are_refused(recording, params, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         ECGDisplay.from_ecg(recording, **params)
+
+
+def test_missing_matplotlib_is_named_with_its_extra(recording, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"pip install 'skecg\[plot\]'"):
+        ECGDisplay.from_ecg(recording)
 
 
 def test_other_numbers_of_leads_are_refused(recording):

@@ -11,7 +11,8 @@ lift      share / chance
 random    rank correlation of the map with that of the network after all its weights were drawn
           anew; near 0 if the map depends on what was learned
 deletion  by how much more the probability falls when the salient windows are deleted than when
-          random ones are, mean over 5 to 50 % of the windows; above 0 if the network goes by them
+          random ones are, mean over 5 to 50 % of the windows; above 0 if the network goes by them.
+          Signed maps set the order, but for saliency, whose sign is not for or against
 ms        processor time for an ECG
 
 Beside the methods: saliency of the network after its weights were drawn anew; the size of the
@@ -76,10 +77,12 @@ def explain_network(model, X, X_negative, true):
         if method == "gradient_shap":
             options["baselines"] = X_negative
         start = time.process_time()
-        maps = saliency_maps(model, X, **options)
+        signed = saliency_maps(model, X, signed=True, **options)
         ms = 1000 * (time.process_time() - start) / len(X)
         left = randomization_check(model, X, **options)["correlation"].iloc[-1]
-        curve = deletion_curve(model, X, maps, random_state=0)[1:]
+        maps = np.abs(signed)
+        order = maps if method == "saliency" else signed
+        curve = deletion_curve(model, X, order, random_state=0)[1:]
         gap = (curve["random"] - curve["salient"]).mean()
         print_row(method, share(maps, true), chance, f" {left:8.2f} {gap:8.3f} {ms:8.0f}")
     random = copy.deepcopy(model)

@@ -49,7 +49,7 @@ print("Figure: saliency.png")
 sample = found[:20]
 checks = {}
 for method in ("saliency", "integrated_gradients"):
-    maps = saliency_maps(model, sample, method=method)
+    maps = saliency_maps(model, sample, method=method, signed=method != "saliency")
     layers = randomization_check(model, sample, method=method, random_state=0)
     curve = deletion_curve(model, sample, maps, random_state=0).set_index("fraction").loc[0.2]
     checks[method] = {

@@ -136,7 +136,7 @@ def network(estimator):
 
 def network_input(estimator, X):
     """Return ECGs as they reach the network, checked."""
-    if isinstance(estimator, Pipeline):
+    if isinstance(estimator, Pipeline) and len(estimator) > 1:
         X = estimator[:-1].transform(X)
     return validate_ecgs(network(estimator), X, reset=False)
 
@@ -144,15 +144,17 @@ def network_input(estimator, X):
 def ecgs_of_maps(estimator, X):
     """Return ECGs in mV that have the shape of their maps: as they are before scaling.
 
-    Of a pipeline, the output of the first step from which on the shape is that of the
-    network's input; X itself without such a step.
+    Of a pipeline, `X` itself or the output of its first step that has the shape of the network's
+    input.
     """
     shape = network_input(estimator, X).shape
-    for step in estimator[:-1] if isinstance(estimator, Pipeline) else ():
-        if np.shape(X) == shape:
+    n_steps = len(estimator) - 1 if isinstance(estimator, Pipeline) else 0
+    ecgs = X
+    for n_done in range(1, n_steps + 1):
+        if getattr(ecgs, "shape", None) == shape:
             break
-        X = step.transform(X)
-    return np.asarray(X)
+        ecgs = estimator[:n_done].transform(X)
+    return np.asarray(ecgs)
 
 
 def target_code(net, target):

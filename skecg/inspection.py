@@ -328,7 +328,9 @@ def deletion_curve(
     X : array-like of shape (n_samples, n_leads, n_times) or (n_samples, n_times), or list
         ECGs as for ``estimator.predict``, of the class that the maps explain.
     maps : array-like of the shape of the network's input
-        From `saliency_maps`. The largest values are deleted first.
+        From `saliency_maps`. The largest values are deleted first: of signed maps of integrated
+        gradients, gradient SHAP or occlusion, what speaks for the target; of absolute values,
+        what speaks against it as well.
     target : label, default=None
         The class whose probability is told; None takes the positive one of two classes.
     window : int, default=20
@@ -345,6 +347,11 @@ def deletion_curve(
     DataFrame
         A row for each fraction: ``fraction``; ``salient`` and ``random``, the probability of
         the target after deletion in the two orders, mean over the ECGs.
+
+    Notes
+    -----
+    Zero is no ECG that the network has seen: a level that steps to the lead's mean may itself
+    look like a shifted ST segment. That is why random windows are deleted beside.
 
     References
     ----------

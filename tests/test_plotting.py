@@ -342,12 +342,33 @@ def test_maps_and_beats_of_unequal_shape_are_refused(beats):
         SaliencyDisplay(beats[0], np.ones((12, 40)), np.ones(12) / 12).plot()
 
 
-def test_beats_of_a_pipeline_are_drawn_in_millivolt_as_they_were_before_scaling():
+@pytest.fixture(scope="module")
+def network():
     X, y, _ = make_omi(40, prevalence=0.5, random_state=0)
-    model = make_pipeline(
-        BeatCropper(), LeadStandardScaler(), ALVDClassifier(max_epochs=1, random_state=0)
-    ).fit(X, y)
+    Z = make_pipeline(BeatCropper(), LeadStandardScaler()).fit_transform(X)
+    return ALVDClassifier(max_epochs=1, random_state=0).fit(Z, y)
+
+
+def test_beats_of_a_pipeline_are_drawn_in_millivolt_as_they_were_before_scaling(network):
+    X = make_omi(3, random_state=0)[0]
+    model = make_pipeline(BeatCropper(), "passthrough", LeadStandardScaler(), network)
     display = SaliencyDisplay.from_estimator(model, X[:1])
     assert np.array_equal(display.beat, X[0, :, 150:-50])
     maps = saliency_maps(model, X[:1])
     assert display.contributions == pytest.approx(lead_contributions(maps)[0])
+    cropped = make_pipeline(LeadStandardScaler(), network)
+    display = SaliencyDisplay.from_estimator(cropped, X[:1, :, 150:-50])
+    assert np.array_equal(display.beat, X[0, :, 150:-50])
+
+
+def test_beats_of_a_bare_network_are_drawn_as_it_takes_them(network):
+    Z = LeadStandardScaler().fit_transform(make_omi(3, random_state=0)[0][:1, :, 150:-50])
+    for estimator in (network, make_pipeline(network)):
+        assert np.array_equal(SaliencyDisplay.from_estimator(estimator, Z).beat, Z[0])
+
+
+def test_recordings_of_files_are_drawn_as_median_beats(network, data_dir):
+    ecg = read_ecg(data_dir / "ptbxl/records500/00000/00414_hr.hea")
+    model = make_pipeline(MedianBeat(), BeatCropper(), LeadStandardScaler(), network)
+    display = SaliencyDisplay.from_estimator(model, [ecg])
+    assert np.array_equal(display.beat, MedianBeat().fit_transform([ecg])[0, :, 150:-50])

@@ -46,12 +46,18 @@ class Explainer:
         maps = np.empty(ecgs.shape, dtype=np.float32)
         attribute = self._attribution(module)
         bar = tqdm(total=len(ecgs), desc=self.method, unit="ECG", leave=False, disable=not verbose)
-        with eval_mode(module), _seeded(self.seed, self.device), bar:
-            for rows in batches(self.net, len(ecgs)):
+        with _eval_mode(module), _seeded(self.seed, self.device), bar:
+            for rows in self._batches(len(ecgs)):
                 found = attribute(self.tensor(ecgs[rows])).detach().cpu().numpy()
                 maps[rows] = found.reshape(ecgs[rows].shape)
                 bar.update(len(found))
         return maps if self.signed else np.abs(maps)
+
+    def _batches(self, n_samples):
+        size = self.net.batch_size if self.net.batch_size > 0 else n_samples  # skorch: -1 is all
+        if self.method == "gradient_shap":  # captum works on all draws of a batch at once
+            size = max(1, size // _N_DRAWS)
+        return [slice(start, start + size) for start in range(0, n_samples, size)]
 
     def _attribution(self, module):
         attr = _captum()
@@ -92,15 +98,9 @@ def _captum():
     return captum.attr
 
 
-def batches(net, n_samples):
-    """Return slices of as many rows as the network takes at a time."""
-    size = net.batch_size if net.batch_size > 0 else n_samples  # skorch: -1 is all
-    return [slice(start, start + size) for start in range(0, n_samples, size)]
-
-
 @contextmanager
-def eval_mode(module):
-    """Put a module into evaluation mode inside the block, and back."""
+def _eval_mode(module):
+    """Put a module into evaluation mode inside the block, and back as found."""
     was = module.training
     module.eval()
     try:

@@ -61,8 +61,12 @@ for method in ("saliency", "integrated_gradients"):
 print(pd.DataFrame(checks).round(2).to_string())
 
 # %%
-# Integrated gradients multiply by the ECG, so the ECG's own shape stays in the map even
-# when nothing learned is left. The forest explains itself in other words: by named
+# In this small network the gradient passes the first check and not the second: the map
+# belongs to what was learned, but what it shows is not what the decision rests on.
+# Integrated gradients multiply by the ECG, so that the ECG's own shape stays in the map
+# when nothing learned is left. Neither is a reason to believe a diagnosis.
+#
+# The forest explains itself in other words: by named
 # features, here those with the largest mean SHAP values in the same ECGs.
 forest = FeatureForestClassifier(n_estimators=200, random_state=0)
 forest.fit(X[train], y[train], groups=groups[train])

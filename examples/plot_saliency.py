@@ -62,12 +62,12 @@ print(pd.DataFrame(checks).round(2).to_string())
 
 # %%
 # In this small network the gradient passes the first check and not the second: the map
-# belongs to what was learned, but what it shows is not what the decision rests on.
-# Integrated gradients multiply by the ECG, so that the ECG's own shape stays in the map
-# when nothing learned is left. Neither is a reason to believe a diagnosis.
+# belongs to what was learned, but does not show what the decision rests on. Integrated
+# gradients are the other way round: the decision rests on what they show, but they
+# multiply by the ECG, whose shape stays in the map when nothing learned is left.
 #
-# The forest explains itself in other words: by named
-# features, here those with the largest mean SHAP values in the same ECGs.
+# The forest explains itself in other words: by named features, here those with the
+# largest mean SHAP values in the same ECGs.
 forest = FeatureForestClassifier(n_estimators=200, random_state=0)
 forest.fit(X[train], y[train], groups=groups[train])
 sizes = np.abs(forest.shap_values(sample)).mean(axis=0)

@@ -212,8 +212,8 @@ class ECGDisplay:
 
     def _draw_marks(self, cell, y, speed, pen):
         """Mark moments of a beat in one lead: a dot on the trace, a letter below it."""
-        below = np.nanmin(y) - 2.5
-        for name, ms in self.marks.items():
+        for i, (name, ms) in enumerate(self.marks.items()):
+            below = np.nanmin(y) - 2.5 - 2 * (i % 2)  # neighbours may stand close
             at = min(round(ms / 1000 * self.sampling_rate), len(y) - 1)
             _paper.mark(self.ax_, cell.x + ms / 1000 * speed, y[at], below, name, **pen)
 

@@ -17,20 +17,23 @@ LEVELS = [
     {"leads"},
     {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
     {"_beats", "_rules", "_validation", "_waves"},
-    {"_vectorcardiogram", "io"},
+    {"_paper", "_vectorcardiogram", "io"},
     {"_features"},
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
-    {"model_selection"},
+    {"_attribution", "model_selection"},
+    {"inspection"},
+    {"_saliency_display"},
+    {"plotting"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
 
 ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
-    "captum": {"inspection"},
-    "matplotlib": {"plotting"},
+    "captum": {"_attribution"},
+    "matplotlib": {"_paper", "_saliency_display"},
     "shap": {"_forest"},
 }
 

@@ -15,14 +15,19 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads"},
-    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores"},
     {"_beats", "_rules", "_validation", "_waves"},
-    {"_vectorcardiogram", "io"},
-    {"_features"},
+    {"_resampling", "_vectorcardiogram", "io"},
+    {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
+    {"_subgroups"},
+    {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"model_selection"},
+    {"_fold_displays"},
+    {"_score_displays"},
+    {"plotting"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
@@ -30,7 +35,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
     "captum": {"inspection"},
-    "matplotlib": {"plotting"},
+    "matplotlib": {"_fold_displays", "plotting"},
     "shap": {"_forest"},
 }
 

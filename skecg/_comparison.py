@@ -13,9 +13,9 @@ from ._resampling import (
     Measures,
     check_resampling,
     draw_weights,
-    limits,
     patient_numbers,
     positives_and_scores,
+    standard_errors,
 )
 
 
@@ -61,9 +61,9 @@ def paired_differences(
     Returns
     -------
     DataFrame
-        Indexed by model and metric. Columns difference (model less reference), low, high and p:
-        twice the share of draws on the far side of zero, counted with one more. The models are
-        taken as they are: what another fit would have given is not in the interval.
+        Indexed by model and metric. Columns difference (model less reference), low, high and p
+        (two-sided, of the normal distribution; NaN where no draw differs from another). The
+        models are taken as they are: what another fit would have given is not in the interval.
 
     Examples
     --------
@@ -71,12 +71,12 @@ def paired_differences(
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(400) % 4 == 0
     >>> good = rng.normal(size=400) + 2 * y
-    >>> scores = {"good": good, "noisy": good + rng.normal(size=400)}
+    >>> scores = {"good": good, "noisy": good + .3 * rng.normal(size=400)}
     >>> paired_differences(y, scores, reference="good", random_state=0).round(3)
                   difference    low   high      p
     model metric
-    noisy AUC         -0.090 -0.125 -0.056  0.001
-          AP          -0.166 -0.231 -0.105  0.001
+    noisy AUC         -0.013 -0.023 -0.002  0.019
+          AP          -0.029 -0.053 -0.006  0.012
     """
     check_resampling(confidence, n_resamples)
     if not isinstance(y_scores, Mapping) or len(y_scores) < 2:
@@ -101,14 +101,15 @@ def paired_differences(
         return np.stack([measures[name](weights) - base for name in others], axis=1)[..., metrics]
 
     draws = [differences(block) for block in draw_weights(patient, n_resamples, random_state)]
-    draws = np.concatenate(draws)
-    low, high = limits(draws, confidence)
-    sides = np.minimum((draws <= 0).sum(axis=0), (draws >= 0).sum(axis=0))
+    found = differences(np.ones((1, len(y))))[0]
+    se = standard_errors(np.concatenate(draws))
+    half = norm.ppf((1 + confidence) / 2) * se
+    z = np.divide(found, se, out=np.full_like(found, np.nan), where=se > 0)
     columns = {
-        "difference": differences(np.ones((1, len(y))))[0],
-        "low": low,
-        "high": high,
-        "p": np.minimum(1, 2 * (sides + 1) / (n_resamples + 1)),
+        "difference": found,
+        "low": found - half,
+        "high": found + half,
+        "p": 2 * norm.sf(np.abs(z)),
     }
     index = pd.MultiIndex.from_product([others, METRICS[metrics]], names=["model", "metric"])
     return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index)

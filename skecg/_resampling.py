@@ -158,23 +158,9 @@ def rates(tp, fn, fp, tn):
         )
 
 
-def limits(draws, confidence):
-    """Return the percentile interval of draws along the first axis; NaN draws are left out.
-
-    Parameters
-    ----------
-    draws : ndarray of shape (n_resamples, ...)
-    confidence : float
-
-    Returns
-    -------
-    ndarray of shape (2, ...)
-    """
-    draws = np.asarray(draws)
-    flat = draws.reshape(len(draws), -1)
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    found = np.full((2, flat.shape[1]), np.nan)
-    for k, column in enumerate(flat.T):
-        if not np.isnan(column).all():
-            found[:, k] = np.nanquantile(column, tails)
-    return found.reshape(2, *draws.shape[1:])
+def standard_errors(draws):
+    """Return the SD along the first axis; NaN draws, which lack a class, are left out."""
+    drawn = ~np.isnan(draws)
+    n = np.maximum(drawn.sum(axis=0), 1)
+    mean = draws.sum(axis=0, where=drawn) / n
+    return np.sqrt(((draws - mean) ** 2).sum(axis=0, where=drawn) / n)

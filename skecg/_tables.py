@@ -13,9 +13,9 @@ from ._resampling import (
     Measures,
     check_resampling,
     draw_weights,
-    limits,
     patient_numbers,
     positives_and_scores,
+    standard_errors,
 )
 
 
@@ -86,7 +86,8 @@ def bootstrap_interval(
         for times in weights.astype(int):
             rows = np.repeat(np.arange(len(times)), times)
             draws.append(metric(y_true[rows], y_score[rows]))
-    low, high = limits(draws, confidence)
+    tails = (1 - confidence) / 2, (1 + confidence) / 2
+    low, high = np.quantile(draws, tails)
     return Interval(float(metric(y_true, y_score)), float(low), float(high))
 
 
@@ -150,7 +151,7 @@ def classification_table(
     >>> classification_table(y, p, threshold=.3, random_state=0).round(2)
             estimate   low  high
     metric
-    Acc         0.83  0.77  0.89
+    Acc         0.83  0.76  0.89
     Sens        1.00  0.91  1.00
     Spec        0.75  0.64  0.83
     PPV         0.67  0.54  0.77
@@ -186,9 +187,5 @@ def measure_table(y, score, threshold, patient, confidence, n_resamples, random_
 def _logit_limits(estimate, draws, confidence):
     """Return the limits at so many standard errors on the logit scale; NaN at 0 and 1."""
     inside = np.where((estimate > 0) & (estimate < 1), estimate, np.nan)
-    drawn = ~np.isnan(draws)  # a draw may lack a class
-    n = np.maximum(drawn.sum(axis=0), 1)
-    mean = draws.sum(axis=0, where=drawn) / n
-    variance = ((draws - mean) ** 2).sum(axis=0, where=drawn) / n
-    half = norm.ppf((1 + confidence) / 2) * np.sqrt(variance) / (inside * (1 - inside))
+    half = norm.ppf((1 + confidence) / 2) * standard_errors(draws) / (inside * (1 - inside))
     return expit(logit(inside) - half), expit(logit(inside) + half)

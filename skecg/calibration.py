@@ -256,12 +256,13 @@ def calibration_line(y_true, y_prob, *, pos_label=None):
     if np.ptp(x) == 0 or y.all() or not y.any():
         raise ValueError("A slope needs two different probabilities and both classes.")
     design = np.stack([np.ones_like(x), x], axis=1)
-    line = np.array([0.0, 1.0])
+    line = np.array([logit(y.mean()), 0.0])
     for _ in range(100):  # Newton's method
         fitted = expit(design @ line)
-        step = np.linalg.solve(
-            (design * (fitted * (1 - fitted))[:, None]).T @ design, design.T @ (y - fitted)
-        )
+        information = (design * (fitted * (1 - fitted))[:, None]).T @ design
+        if np.linalg.cond(information) > 1e12:
+            break
+        step = np.linalg.solve(information, design.T @ (y - fitted))
         line = line + step
         if np.abs(step).max() < 1e-10:
             return CalibrationLine(float(line[0]), float(line[1]))

@@ -48,7 +48,7 @@ def draw(n, seed=0):
 
 
 def net(**params):
-    defaults = {"lr": 1e-2, "max_epochs": 8, "batch_size": 256, "random_state": 0}
+    defaults = {"lr": 2e-2, "max_epochs": 8, "batch_size": 256, "random_state": 0}
     return NetClassifier(Linear, **(defaults | params))
 
 
@@ -183,7 +183,7 @@ def test_clone_and_fit_leave_the_given_estimator_alone():
     inner = net(max_epochs=1)
     model = PriorCorrection(inner, prevalence=0.1)
     again = clone(model)
-    assert again.get_params()["estimator__lr"] == 1e-2
+    assert again.get_params()["estimator__lr"] == 2e-2
     before = model.get_params(deep=False)
     model.fit(X, y)
     assert not hasattr(inner, "classes_inferred_")
@@ -244,7 +244,7 @@ def test_out_of_fold_probabilities_of_the_alvd_network():
 
 def test_line_is_that_of_an_unpenalised_logistic_regression():
     _, y, truth = draw(3000)
-    prob = expit(2 * logit(truth) + 0.5)
+    prob = expit(0.8 * logit(truth) + 0.5)
     regression = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8).fit(
         logit(prob)[:, None], y
     )

@@ -13,7 +13,9 @@ from ._resampling import (
     Measures,
     check_resampling,
     draw_weights,
+    half_width,
     patient_numbers,
+    patients_of_rarer_class,
     positives_and_scores,
     standard_errors,
 )
@@ -62,8 +64,9 @@ def paired_differences(
     -------
     DataFrame
         Indexed by model and metric. Columns difference (model less reference), low, high and p
-        (two-sided, of the normal distribution; NaN where no draw differs from another). The
-        models are taken as they are: what another fit would have given is not in the interval.
+        (two-sided; NaN where no draw differs from another). Interval and p are those of Student's t
+        with as many degrees of freedom as the rarer class has patients, less one. The models are
+        taken as they are: what another fit would have given is not in the interval.
 
     Examples
     --------
@@ -75,8 +78,8 @@ def paired_differences(
     >>> paired_differences(y, scores, reference="good", random_state=0).round(3)
                   difference    low   high      p
     model metric
-    noisy AUC         -0.013 -0.023 -0.002  0.019
-          AP          -0.029 -0.053 -0.006  0.012
+    noisy AUC         -0.013 -0.023 -0.002  0.022
+          AP          -0.029 -0.053 -0.006  0.014
     """
     check_resampling(confidence, n_resamples)
     if not isinstance(y_scores, Mapping) or len(y_scores) < 2:
@@ -103,13 +106,14 @@ def paired_differences(
     draws = [differences(block) for block in draw_weights(patient, n_resamples, random_state)]
     found = differences(np.ones((1, len(y))))[0]
     se = standard_errors(np.concatenate(draws))
-    half = norm.ppf((1 + confidence) / 2) * se
+    n = patients_of_rarer_class(y, patient)
+    half = half_width(se, confidence, n)
     z = np.divide(found, se, out=np.full_like(found, np.nan), where=se > 0)
     columns = {
         "difference": found,
         "low": found - half,
         "high": found + half,
-        "p": 2 * norm.sf(np.abs(z)),
+        "p": 2 * t.sf(np.abs(z) * np.sqrt((n - 1) / n), n - 1),
     }
     index = pd.MultiIndex.from_product([others, METRICS[metrics]], names=["model", "metric"])
     return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index)

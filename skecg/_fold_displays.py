@@ -140,8 +140,8 @@ class TrainingCurveDisplay:
                 panel.fill_between(
                     mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.2, lw=0
                 )
-            panel.set(title=letter, ylabel=title, xlabel="Epoch")
-            panel.title.set(ha="left", x=0, weight="bold")
+            panel.set_title(letter, loc="left", weight="bold")
+            panel.set(ylabel=title, xlabel="Epoch")
             panel.grid(alpha=0.3)
             panel.xaxis.get_major_locator().set_params(integer=True)
         axes[0].legend()

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from scipy.stats import t
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from ._validation import check_groups, draw_seed
@@ -164,3 +165,19 @@ def standard_errors(draws):
     n = np.maximum(drawn.sum(axis=0), 1)
     mean = draws.sum(axis=0, where=drawn) / n
     return np.sqrt(((draws - mean) ** 2).sum(axis=0, where=drawn) / n)
+
+
+def patients_of_rarer_class(y, patient):
+    """Return how many patients have a row of the class that fewer patients have."""
+    return min(len(np.unique(patient[y])), len(np.unique(patient[~y])))
+
+
+def half_width(se, confidence, n):
+    """Return half the interval of a standard error that rests on n patients.
+
+    By Student's t, for a standard error by resampling, which is short by ``(n - 1) / n`` in its
+    square. NaN for less than two patients.
+    """
+    if n < 2:
+        return np.full_like(se, np.nan)
+    return t.ppf((1 + confidence) / 2, n - 1) * se * np.sqrt(n / (n - 1))

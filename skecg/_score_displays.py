@@ -18,6 +18,11 @@ def _positive_score(estimator, X, pos_label):
     return estimator.predict_proba(X)[:, classes.index(pos_label)], pos_label
 
 
+def _without_chance(panel, curve):
+    """Tell whether chance is still to be drawn: once in ROC space, but each set's prevalence."""
+    return curve is PrecisionRecallDisplay or not panel.lines
+
+
 class OperatingPointDisplay:
     """ROC and precision-recall curve with an operating point: the paper's Figure 6.
 
@@ -129,7 +134,9 @@ class OperatingPointDisplay:
         _, sensitivity, specificity, ppv, *_ = rates(*(np.float64(c.sum()) for c in counts))
         point = float(sensitivity), float(specificity), float(ppv)
         curves = [
-            curve.from_predictions(y, score, name=name, plot_chance_level=True, ax=panel)
+            curve.from_predictions(
+                y, score, name=name, plot_chance_level=_without_chance(panel, curve), ax=panel
+            )
             for curve, panel in zip((RocCurveDisplay, PrecisionRecallDisplay), axes, strict=True)
         ]
         display = cls(
@@ -155,7 +162,7 @@ class OperatingPointDisplay:
         """
         axes = new_axes(type(self).__name__, ax, 2, ncols=2, figsize=(9, 4.5))
         for curve, panel in zip((self.roc, self.precision_recall), axes, strict=True):
-            curve.plot(ax=panel, plot_chance_level=True)
+            curve.plot(ax=panel, plot_chance_level=_without_chance(panel, type(curve)))
         return self._finish(axes)
 
     def _finish(self, axes):
@@ -173,6 +180,9 @@ class OperatingPointDisplay:
             axes, curves, places, labels, strict=True
         ):
             colour = curve.line_.get_color()
+            if curve is self.precision_recall:
+                prevalence = curve.chance_level_.get_ydata()[0]
+                curve.chance_level_.set(color=colour, label=f"prevalence {prevalence:.3f}")
             panel.plot(x, y, "o", color=colour, markeredgecolor="black", label=label, zorder=3)
             panel.set(xlabel=xlabel, ylabel=ylabel)
             panel.set_title(letter, loc="left", weight="bold")

@@ -13,7 +13,9 @@ from ._resampling import (
     Measures,
     check_resampling,
     draw_weights,
+    half_width,
     patient_numbers,
+    patients_of_rarer_class,
     positives_and_scores,
     standard_errors,
 )
@@ -106,7 +108,9 @@ def classification_table(
 
     Patients are drawn with replacement, each with all their ECGs. An interval is the estimate and
     as many standard errors on each side as its level asks for, on the logit scale, where measures
-    near 1 are symmetric; the standard error is the SD over the draws.
+    near 1 are symmetric; the standard error is the SD over the draws. For AUC and AP they are as
+    many as Student's t asks for, with as many degrees of freedom as the rarer class has patients,
+    less one.
 
     A share that is 0 or 1 is so in every draw. There the limit is that of Clopper and Pearson for
     as many independent rows as there are patients. F1, AUC and AP of 0 or 1 have no limits (NaN).
@@ -157,7 +161,7 @@ def classification_table(
     PPV         0.67  0.54  0.77
     NPV         1.00  0.94  1.00
     F1          0.80  0.70  0.87
-    AUC         0.88  0.80  0.92
+    AUC         0.88  0.80  0.93
     AP          0.83  0.74  0.90
     """
     check_resampling(confidence, n_resamples)
@@ -172,7 +176,8 @@ def measure_table(y, score, threshold, patient, confidence, n_resamples, random_
     estimate = measures(np.ones((1, len(y))))[0]
     weights = draw_weights(patient, n_resamples, random_state)
     draws = np.concatenate([measures(block) for block in weights])
-    low, high = _logit_limits(estimate, draws, confidence)
+    n_rarer = patients_of_rarer_class(y, patient)
+    low, high = _logit_limits(estimate, standard_errors(draws), confidence, n_rarer)
     called = score >= threshold
     rows = {"Acc": np.ones_like(y), "Sens": y, "Spec": ~y, "PPV": called, "NPV": ~called}
     tail = (1 - confidence) / 2
@@ -184,8 +189,13 @@ def measure_table(y, score, threshold, patient, confidence, n_resamples, random_
     return pd.DataFrame({"estimate": estimate, "low": low, "high": high}, index=index)
 
 
-def _logit_limits(estimate, draws, confidence):
+def _logit_limits(estimate, se, confidence, n_rarer):
     """Return the limits at so many standard errors on the logit scale; NaN at 0 and 1."""
     inside = np.where((estimate > 0) & (estimate < 1), estimate, np.nan)
-    half = norm.ppf((1 + confidence) / 2) * standard_errors(draws) / (inside * (1 - inside))
+    half = np.where(
+        np.isin(METRICS, ["AUC", "AP"]),
+        half_width(se, confidence, n_rarer),
+        norm.ppf((1 + confidence) / 2) * se,
+    )
+    half = half / (inside * (1 - inside))
     return expit(logit(inside) - half), expit(logit(inside) + half)

@@ -20,6 +20,7 @@ from ._validation import (
     check_groups,
     check_patients,
     draw_seed,
+    positive_class,
     split_validation,
     validate_ecgs,
     validation_fold,
@@ -514,14 +515,7 @@ class NetClassifier(NeuralNetClassifier):
         return device
 
     def _positive_code(self):
-        if self.pos_label is None:
-            return 1
-        found = np.flatnonzero(self.classes_ == self.pos_label)
-        if not len(found):
-            raise ValueError(
-                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
-            )
-        return int(found[0])
+        return positive_class(self.classes_, self.pos_label)
 
     @staticmethod
     def _with_leads(X):

@@ -280,6 +280,8 @@ def _prepare(signal, sampling_rate):
     # used, or None; and which leads are flat, saturated and missing.
     seconds = signal.shape[-1] / sampling_rate
     if seconds < MIN_SECONDS:
+        if np.isnan(signal).all():  # what read_ecgs gives for an unreadable file
+            raise UnusableECG("no values")
         raise UnusableECG(f"{seconds:.2g} s is shorter than {MIN_SECONDS} s")
     mean = signal.mean(axis=-1, keepdims=True)
     holes, missing = None, np.zeros(len(signal), dtype=bool)

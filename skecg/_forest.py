@@ -13,6 +13,7 @@ from ._validation import (
     all_or_nothing,
     check_groups,
     draw_seed,
+    positive_class,
     split_validation,
     validate_ecgs,
     validate_table,
@@ -356,11 +357,4 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
                 f"A risk is that of one of two classes, but y held {len(self.classes_)} classes in "
                 "fit. Use predict_proba."
             )
-        if self.pos_label is None:
-            return 1
-        found = np.flatnonzero(self.classes_ == self.pos_label)
-        if not len(found):
-            raise ValueError(
-                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
-            )
-        return int(found[0])
+        return positive_class(self.classes_, self.pos_label)

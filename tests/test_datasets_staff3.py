@@ -256,13 +256,6 @@ def test_another_sheet_is_named(copy):
         load_staff3(copy)
 
 
-def test_another_signal_format_is_named(copy):
-    header = copy / "data" / "007b.hea"
-    header.write_text(header.read_text().replace("16+512", "212"))
-    with pytest.raises(ValueError, match=r"007b\.hea does not describe one signal file in format"):
-        load_staff3(copy)
-
-
 def test_without_openpyxl_the_extra_is_named(copy, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(ImportError, match=r"pip install 'skecg\[datasets\]'"):

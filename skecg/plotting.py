@@ -1,14 +1,23 @@
-"""Pictures: ECGs on paper at true scale, and saliency maps on them."""
+"""Pictures: ECGs on paper at true scale, saliency maps on them, and results of models."""
 
 import numpy as np
 
 from . import _paper
+from ._fold_displays import ComparisonDisplay, TrainingCurveDisplay
 from ._saliency_display import SaliencyDisplay
+from ._score_displays import DecisionCurveDisplay, OperatingPointDisplay
 from .feature_extraction import _find_r_index, delineate
 from .io import ECG
 from .leads import standard_name
 
-__all__ = ["ECGDisplay", "SaliencyDisplay"]
+__all__ = [
+    "ComparisonDisplay",
+    "DecisionCurveDisplay",
+    "ECGDisplay",
+    "OperatingPointDisplay",
+    "SaliencyDisplay",
+    "TrainingCurveDisplay",
+]
 
 _ST = 80  # ms after J: where ST is marked
 _NAME = 12  # mm that the name of a lead takes

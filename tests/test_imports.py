@@ -15,16 +15,19 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads"},
-    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores"},
     {"_beats", "_rules", "_validation", "_waves"},
-    {"_paper", "_vectorcardiogram", "io"},
-    {"_features"},
+    {"_paper", "_resampling", "_vectorcardiogram", "io"},
+    {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
+    {"_subgroups"},
+    {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"_attribution", "model_selection"},
     {"inspection"},
-    {"_saliency_display"},
+    {"_fold_displays", "_saliency_display"},
+    {"_score_displays"},
     {"plotting"},
     {"__init__"},
 ]
@@ -33,7 +36,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
     "captum": {"_attribution"},
-    "matplotlib": {"_paper", "_saliency_display"},
+    "matplotlib": {"_fold_displays", "_paper", "_saliency_display"},
     "shap": {"_forest"},
 }
 

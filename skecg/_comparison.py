@@ -13,9 +13,9 @@ from ._resampling import (
     Measures,
     check_resampling,
     draw_weights,
+    effective_patients,
     half_width,
     patient_numbers,
-    patients_of_rarer_class,
     positives_and_scores,
     standard_errors,
 )
@@ -106,7 +106,7 @@ def paired_differences(
     draws = [differences(block) for block in draw_weights(patient, n_resamples, random_state)]
     found = differences(np.ones((1, len(y))))[0]
     se = standard_errors(np.concatenate(draws))
-    n = patients_of_rarer_class(y, patient)
+    n = effective_patients(y, patient)
     half = half_width(se, confidence, n)
     z = np.divide(found, se, out=np.full_like(found, np.nan), where=se > 0)
     columns = {

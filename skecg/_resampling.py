@@ -167,9 +167,14 @@ def standard_errors(draws):
     return np.sqrt(((draws - mean) ** 2).sum(axis=0, where=drawn) / n)
 
 
-def patients_of_rarer_class(y, patient):
-    """Return how many patients have a row of the class that fewer patients have."""
-    return min(len(np.unique(patient[y])), len(np.unique(patient[~y])))
+def effective_patients(y, patient):
+    """Return how many patients the class rests on that rests on fewer.
+
+    ``sum(m) ** 2 / sum(m ** 2)`` of the patients' numbers of rows m: those with many rows have
+    more than their share in it.
+    """
+    counts = [np.bincount(patient[rows]) for rows in (y, ~y) if rows.any()]
+    return min(m.sum() ** 2 / (m**2).sum() for m in counts)
 
 
 def half_width(se, confidence, n):

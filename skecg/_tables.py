@@ -13,9 +13,9 @@ from ._resampling import (
     Measures,
     check_resampling,
     draw_weights,
+    effective_patients,
     half_width,
     patient_numbers,
-    patients_of_rarer_class,
     positives_and_scores,
     standard_errors,
 )
@@ -110,7 +110,7 @@ def classification_table(
     as many standard errors on each side as its level asks for, on the logit scale, where measures
     near 1 are symmetric; the standard error is the SD over the draws. For AUC and AP they are as
     many as Student's t asks for, with as many degrees of freedom as the rarer class has patients,
-    less one.
+    less one; patients with more ECGs than others count for less [1]_.
 
     A share that is 0 or 1 is so in every draw. There the limit is that of Clopper and Pearson for
     as many independent rows as there are patients. F1, AUC and AP of 0 or 1 have no limits (NaN).
@@ -144,6 +144,9 @@ def classification_table(
 
     References
     ----------
+    .. [1] Carter, Schnepel and Steigerwald (2017), Asymptotic behavior of a t-test robust to
+       cluster heterogeneity, Review of Economics and Statistics 99:698-709.
+
     Riek et al. (2024), arXiv:2405.09567, Table 5.
     Boyd, Eng and Page (2013), Area under the precision-recall curve: point estimates and
     confidence intervals, ECML PKDD, LNCS 8190:451-466 (logit interval).
@@ -176,7 +179,7 @@ def measure_table(y, score, threshold, patient, confidence, n_resamples, random_
     estimate = measures(np.ones((1, len(y))))[0]
     weights = draw_weights(patient, n_resamples, random_state)
     draws = np.concatenate([measures(block) for block in weights])
-    n_rarer = patients_of_rarer_class(y, patient)
+    n_rarer = effective_patients(y, patient)
     low, high = _logit_limits(estimate, standard_errors(draws), confidence, n_rarer)
     called = score >= threshold
     rows = {"Acc": np.ones_like(y), "Sens": y, "Spec": ~y, "PPV": called, "NPV": ~called}

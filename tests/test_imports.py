@@ -14,15 +14,25 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
-    {"leads"},
-    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"leads", "_files"},
+    {
+        "_trees",
+        "networks",
+        "metrics",
+        "sampling",
+        "_delineation",
+        "_filters",
+        "_quality",
+        "_scores",
+    },
     {"_beats", "_rules", "_validation", "_waves"},
     {"_vectorcardiogram", "io"},
     {"_features"},
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
-    {"model_selection"},
+    {"model_selection", "_state"},
+    {"persistence"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
@@ -31,6 +41,7 @@ ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
     "captum": {"inspection"},
     "matplotlib": {"plotting"},
+    "safetensors": {"_files"},
     "shap": {"_forest"},
 }
 

@@ -1,95 +1,20 @@
-"""Estimators as plain data: which classes may be in a model file, and how each is taken apart.
+"""Estimators as plain data, that JSON and arrays can hold.
 
-An estimator becomes a dict that JSON can hold, with its arrays beside it. Every value is a
-number, string, list, or dict of one key that says what it is. Estimators stand in a list, each
-after those that it holds, and are referred to by number: nothing is nested without an end.
-
-Only the classes named here are ever built. No name in a file is imported.
+Every value is a number, a string, a list, or a dict of one key that says what it is. Estimators
+stand in a list, each after those that it holds, and are referred to by number: nothing is nested
+without an end. No name in a file is imported: all are looked up in the tables of this package.
 """
 
-import hashlib
-import inspect
 import math
 
 import numpy as np
 import torch
-from sklearn import (
-    calibration,
-    config_context,
-    decomposition,
-    ensemble,
-    impute,
-    linear_model,
-    model_selection,
-    pipeline,
-    preprocessing,
-    tree,
-)
-from sklearn.feature_selection import VarianceThreshold
-from sklearn.frozen import FrozenEstimator
-from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import Bunch
 
-from ._base import NetClassifier
 from ._files import ModelFileError
-from ._trees import trees_from_arrays, trees_to_arrays
-from .classifiers import (
-    ALVDClassifier,
-    FeatureForestClassifier,
-    ResNetClassifier,
-    SmartNetClassifier,
-    TemporalResNetClassifier,
-)
-from .clinical import STEMICriteriaClassifier
-from .feature_extraction import BeatFeatures
+from ._parts import ESTIMATORS, put_together, take_apart
 from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18
-from .preprocessing import BeatCropper, LeadStandardScaler, MedianBeat
 
-_ESTIMATORS = {
-    cls.__name__: cls
-    for cls in (
-        ALVDClassifier,
-        BeatCropper,
-        BeatFeatures,
-        FeatureForestClassifier,
-        LeadStandardScaler,
-        MedianBeat,
-        NetClassifier,
-        ResNetClassifier,
-        STEMICriteriaClassifier,
-        SmartNetClassifier,
-        TemporalResNetClassifier,
-        FrozenEstimator,
-        IsotonicRegression,
-        VarianceThreshold,
-        calibration.CalibratedClassifierCV,
-        calibration._CalibratedClassifier,
-        calibration._SigmoidCalibration,
-        calibration._TemperatureScaling,
-        decomposition.PCA,
-        ensemble.RandomForestClassifier,
-        ensemble.StackingClassifier,
-        ensemble.VotingClassifier,
-        impute.SimpleImputer,
-        linear_model.LogisticRegression,
-        model_selection.FixedThresholdClassifier,
-        model_selection.GroupKFold,
-        model_selection.KFold,
-        model_selection.StratifiedGroupKFold,
-        model_selection.StratifiedKFold,
-        model_selection.TunedThresholdClassifierCV,
-        pipeline.FeatureUnion,
-        pipeline.Pipeline,
-        preprocessing.LabelEncoder,
-        preprocessing.MaxAbsScaler,
-        preprocessing.MinMaxScaler,
-        preprocessing.PowerTransformer,
-        preprocessing.QuantileTransformer,
-        preprocessing.RobustScaler,
-        preprocessing.StandardScaler,
-        tree.DecisionTreeClassifier,
-    )
-}
 # Classes that are parameters of a network.
 _CLASSES = {
     cls.__name__: cls
@@ -113,17 +38,7 @@ _DTYPES = {
         *("float16", "float32", "float64"),
     )
 }
-_MADE_BY_SKORCH = {
-    *("_params_to_validate", "init_context_", "virtual_params_", "callbacks_", "prefixes_"),
-    *("cuda_dependent_attributes_", "_modules", "module_", "_criteria", "criterion_"),
-    *("_optimizers", "optimizer_", "initialized_", "history_"),
-}
-_PREFIXES = (
-    *("module__", "criterion__", "optimizer__", "callbacks__"),
-    *("iterator_train__", "iterator_valid__", "dataset__"),
-)
-_MOST_WORKERS = 1024  # threads or processes that a parameter may ask for
-_MOST_PARTS = 10_000  # estimators in an estimator, counted as often as they are used
+_MOST_PARTS = 10_000  # estimators, counted as often as they are used in others
 _WIDEST = 1000  # characters of a label
 
 
@@ -132,18 +47,18 @@ class Encoder:
 
     def __init__(self):
         self.estimators, self.arrays = [], {}
-        self._numbers, self._names = {}, {}
+        self._numbers = {}
 
     def estimator(self, estimator):
         """Return the number of an estimator in the list; the same one has one number."""
         if id(estimator) not in self._numbers:
             cls = type(estimator)
-            if _ESTIMATORS.get(cls.__name__) is not cls:
+            if ESTIMATORS.get(cls.__name__) is not cls:
                 raise ModelFileError(
                     f"A {cls.__module__}.{cls.__qualname__} cannot be saved: model files hold "
-                    f"fitted estimators of {', '.join(sorted(_ESTIMATORS))}."
+                    f"fitted estimators of {', '.join(sorted(ESTIMATORS))}."
                 )
-            params, fitted, extra = _take_apart(estimator)
+            params, fitted, extra = take_apart(estimator)
             encoded = {"class": cls.__name__}
             for key, part in (("params", params), ("fitted", fitted), ("extra", extra)):
                 encoded[key] = {
@@ -177,7 +92,7 @@ class Encoder:
             return {"dtype": value.name}
         if isinstance(value, type) and _CLASSES.get(value.__name__) is value:
             return {"class": value.__name__}
-        if type(value).__name__ in _ESTIMATORS or hasattr(value, "get_params"):
+        if type(value).__name__ in ESTIMATORS or hasattr(value, "get_params"):
             return {"estimator": self.estimator(value)}
         raise ModelFileError(
             f"{where} is {value!r:.200}, which a model file cannot hold: it holds numbers, text, "
@@ -197,8 +112,7 @@ class Encoder:
         by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
         array = array.T if by_columns else array
         array = array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
-        key = (array.dtype.name, array.shape, hashlib.sha256(array.tobytes()).digest())
-        name = self._names.setdefault(key, f"a{len(self._names)}")  # once, if in two places
+        name = f"a{len(self.arrays)}"
         self.arrays[name] = array
         return {"columns" if by_columns else "array": name}
 
@@ -216,15 +130,17 @@ class Decoder:
             self._uses = []
             self._built.append(self._estimator(each))
             self._sizes.append(1 + sum(self._sizes[number] for number in self._uses))
-            if self._sizes[-1] > _MOST_PARTS:
-                raise ModelFileError(f"it has an estimator of over {_MOST_PARTS} parts.")
+            if sum(self._sizes) > _MOST_PARTS:
+                raise ModelFileError(f"it has estimators of over {_MOST_PARTS} parts.")
             self.check(self._built[-1])
+        if self.arrays:
+            raise ModelFileError("it holds arrays that no estimator uses.")
         return self._built[-1]
 
     def _estimator(self, encoded):
         if set(encoded) != {"class", "params", "fitted", "extra"}:
             raise ModelFileError("an estimator lacks its class, parameters or attributes.")
-        cls = _ESTIMATORS.get(encoded["class"])
+        cls = ESTIMATORS.get(encoded["class"])
         if cls is None:
             raise ModelFileError(f"{encoded['class']!r:.80} is no class that it may hold.")
         params, fitted, extra = (
@@ -232,11 +148,11 @@ class Decoder:
             for key in ("params", "fitted", "extra")
         )
         for name, value in (fitted | extra).items():
-            may_be_nan = cls is impute.SimpleImputer and name == "statistics_"
+            may_be_nan = cls.__name__ == "SimpleImputer" and name == "statistics_"
             is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
             if is_float and not may_be_nan and not np.isfinite(value).all():
                 raise ModelFileError(f"{cls.__name__}.{name} holds NaN or infinity.")
-        return _put_together(cls, params, fitted, extra, self.device)
+        return put_together(cls, params, fitted, extra, self.device)
 
     def value(self, value):
         """Return a value from its JSON."""
@@ -253,9 +169,9 @@ class Decoder:
             items = {key: self.value(item) for key, item in content.items()}
             return items if kind == "dict" else Bunch(**items)
         if kind == "array":
-            return self.arrays[content].copy()
+            return self.arrays.pop(content)  # each is used once
         if kind == "columns":
-            return self.arrays[content].copy().T
+            return self.arrays.pop(content).T
         if kind == "number":
             return _DTYPES[content[0]].type(self.value(content[1]))
         if kind == "text":
@@ -285,189 +201,3 @@ def _plain(items):
     if not all(type(item) in (str, int, float, bool) for item in items):
         raise ModelFileError("a list of labels or names holds something else.")
     return items
-
-
-# -- what each class is made of --------------------------------------------------------
-
-
-def _parameters(estimator):
-    """Return the parameters of an estimator; those of skorch at its default are left out."""
-    if not isinstance(estimator, NetClassifier):
-        names = inspect.signature(type(estimator)).parameters
-        return {name: getattr(estimator, name) for name in names}
-    params = estimator.get_params(deep=False)
-    default = NetClassifier(None)
-    for name in ("iterator_train", "iterator_valid", "dataset"):
-        if params[name] is getattr(default, name):
-            del params[name]
-    return params
-
-
-def _take_apart(estimator):
-    """Return parameters, fitted attributes, and what takes their place where they are objects."""
-    params = _parameters(estimator)
-    fitted = {name: value for name, value in vars(estimator).items() if name not in params}
-    requests = fitted.pop("_metadata_request", None)
-    extra = {}
-    if isinstance(estimator, NetClassifier):
-        extra = _network_parts(estimator) if estimator.initialized_ else {}
-        known = set(params) | {"iterator_train", "iterator_valid", "dataset"}
-        fitted = {k: v for k, v in fitted.items() if k not in _MADE_BY_SKORCH | known}
-    elif isinstance(estimator, ensemble.RandomForestClassifier) and "estimators_" in fitted:
-        trees = fitted.pop("estimators_")
-        for name in ("estimator", "estimator_params", "estimator_"):
-            fitted.pop(name)
-        extra = trees_to_arrays([each.tree_ for each in trees])
-        extra["seeds"] = np.array([each.random_state for each in trees], dtype=np.int64)
-        extra["max_features"] = int(trees[0].max_features_)
-    elif isinstance(estimator, tree.DecisionTreeClassifier) and "tree_" in fitted:
-        extra = trees_to_arrays([fitted.pop("tree_")])
-    elif isinstance(estimator, IsotonicRegression):
-        fitted.pop("f_", None)
-    elif isinstance(estimator, model_selection.TunedThresholdClassifierCV):
-        fitted.pop("_curve_scorer", None)
-    if requests is not None:  # of set_fit_request and its like
-        extra["requests"] = requests._serialize()
-    return params, fitted, extra
-
-
-def _put_together(cls, params, fitted, extra, device):
-    """Return the estimator that :func:`_take_apart` took apart."""
-    _check_names(cls, params, fitted)
-    for name, value in params.items():
-        workers = name == "n_jobs" or name.endswith("num_workers")
-        if workers and value is not None and not -_MOST_WORKERS <= value <= _MOST_WORKERS:
-            raise ModelFileError(f"{cls.__name__}.{name} is {value!r:.80}.")
-    requests = extra.pop("requests", {})
-    if issubclass(cls, NetClassifier):
-        estimator = _network(cls, params | {"device": device}, fitted, extra)
-    else:
-        estimator = _other(cls, params, fitted, extra)
-    if not set(requests) <= {"fit", "partial_fit", "predict", "predict_proba", "score"}:
-        raise ModelFileError(f"metadata of {cls.__name__} go to {list(requests)!r:.80}.")
-    with config_context(enable_metadata_routing=True):
-        for method, asked in requests.items():
-            getattr(estimator, f"set_{method}_request")(**asked)
-    return estimator
-
-
-def _other(cls, params, fitted, extra):
-    """Return an estimator that is no network."""
-    estimator = cls(**params)
-    vars(estimator).update(fitted)
-    if cls is ensemble.RandomForestClassifier and extra:
-        _grow(estimator, extra)
-    elif cls is tree.DecisionTreeClassifier and extra:
-        _check_classes(estimator.classes_, estimator.n_classes_)
-        (estimator.tree_,) = trees_from_arrays(
-            extra, estimator.n_features_in_, estimator.n_classes_
-        )
-    elif extra:
-        raise ModelFileError(f"{cls.__name__} has unknown parts {list(extra)!r:.80}.")
-    elif cls is IsotonicRegression and "X_thresholds_" in fitted:
-        estimator._build_f(estimator.X_thresholds_, estimator.y_thresholds_)
-    elif cls is model_selection.TunedThresholdClassifierCV and "estimator_" in fitted:
-        estimator._curve_scorer = estimator._get_curve_scorer()
-    return estimator
-
-
-def _check_names(cls, params, fitted):
-    """Refuse parameters that are missing or unknown, and attributes that hide those of a class."""
-    own, further = set(inspect.signature(cls).parameters), set()
-    if issubclass(cls, NetClassifier):
-        own = set(_parameters(cls(None) if cls is NetClassifier else cls()))
-        further = {name for name in params if name.startswith(_PREFIXES)}
-    if set(params) - further != own:
-        raise ModelFileError(
-            f"{cls.__name__} takes the parameters {sorted(own)}, but the file gives "
-            f"{sorted(params)!r:.400}."
-        )
-    for name in fitted:
-        if not name.isidentifier() or name.startswith("__") or name in params or hasattr(cls, name):
-            raise ModelFileError(f"{name!r:.80} is no attribute of a fitted {cls.__name__}.")
-
-
-def _check_classes(classes, n_classes):
-    if not 0 < len(classes) == n_classes:
-        raise ModelFileError("its classes are not as many as it says.")
-
-
-def _grow(forest, extra):
-    """Give a forest its trees."""
-    seeds, max_features = extra.pop("seeds"), extra.pop("max_features")
-    _check_classes(forest.classes_, forest.n_classes_)
-    trees = trees_from_arrays(extra, forest.n_features_in_, forest.n_classes_)
-    if not len(trees) == len(seeds) == forest.n_estimators:
-        raise ModelFileError(f"a forest of {forest.n_estimators} trees has {len(trees)}.")
-    params = {name: getattr(forest, name) for name in forest.estimator_params}
-    forest.estimator_ = forest.estimator
-    forest.estimators_ = []
-    for seed, each in zip(seeds.tolist(), trees, strict=True):
-        member = tree.DecisionTreeClassifier(**(params | {"random_state": seed}))
-        member.n_features_in_, member.n_outputs_ = forest.n_features_in_, 1
-        member.n_classes_ = np.int64(forest.n_classes_)
-        member.classes_ = np.arange(forest.n_classes_, dtype=np.float64)
-        member.max_features_, member.tree_ = max_features, each
-        forest.estimators_.append(member)
-
-
-def _network_parts(net):
-    """Return the weights of a network, and its history without that of single batches."""
-    _check_networks_parameters(net.get_params(deep=False))
-    module = getattr(net.module_, "_orig_mod", net.module_)  # torch.compile wraps it
-    weights = {name: each.detach().cpu().numpy() for name, each in module.state_dict().items()}
-    rows = [
-        {
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in row.items()
-            if name != "batches"
-        }
-        for row in net.history
-    ]
-    return {"weights": weights, "history": rows}
-
-
-def _check_networks_parameters(params):
-    if not any(params["module"] is cls for cls in (ALVDNet, ResNet18, SmartNet, TemporalResNet18)):
-        raise ModelFileError(
-            f"The module is {params['module']!r:.200}, and only those of skecg.networks, given as "
-            "a class, can be rebuilt without running code out of a file."
-        )
-    for name in ("weights", "module__weights"):
-        if params.get(name) not in (None, "imagenet"):
-            raise ModelFileError(
-                f"{name} is the path of another file. set_params({name}=None) before saving; the "
-                "fitted weights stay as they are."
-            )
-
-
-def _network(cls, params, fitted, extra):
-    """Return a network with its weights, whose shapes are checked before memory is taken."""
-    _check_networks_parameters(params)
-    net = cls(**params)
-    vars(net).update(fitted)
-    if not extra and not fitted:  # a parameter of another estimator
-        return net
-    weights, history = extra.pop("weights"), extra.pop("history")
-    if extra:
-        raise ModelFileError(f"{cls.__name__} has unknown parts {list(extra)!r:.80}.")
-    shape = {"n_leads": net.n_leads_, "n_classes": len(net.classes_)}
-    named = inspect.signature(net.module).parameters
-    with torch.device("meta"):  # shapes without memory
-        module = net.module(**{k: v for k, v in shape.items() if k in named}).eval()
-        logits = module(torch.empty(2, net.n_leads_, net.n_times_))
-    if logits.shape != (2, len(net.classes_)):
-        raise ModelFileError(f"{cls.__name__} gives {tuple(logits.shape)} for two ECGs.")
-    own = {
-        name: (tuple(each.shape), str(each.dtype).removeprefix("torch."))
-        for name, each in module.state_dict().items()
-    }
-    if {name: (each.shape, each.dtype.name) for name, each in weights.items()} != own:
-        raise ModelFileError(f"its weights are not those of a {net.module.__name__}.")
-    for name, each in weights.items():
-        if not np.isfinite(each).all() or (name.endswith("running_var") and (each < 0).any()):
-            raise ModelFileError(f"{name} holds NaN, infinity, or a variance below zero.")
-    state = {name: torch.from_numpy(each).clone() for name, each in weights.items()}
-    module.load_state_dict(state, assign=True)
-    net._restore(module, history)
-    return net

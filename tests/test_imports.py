@@ -31,7 +31,8 @@ LEVELS = [
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
-    {"model_selection", "_state"},
+    {"model_selection", "_parts"},
+    {"_state"},
     {"persistence"},
     {"__init__"},
 ]

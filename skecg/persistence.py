@@ -89,7 +89,15 @@ def save_model(estimator, path, *, card=None):
     check_is_fitted(estimator)
     encoder = Encoder()
     encoder.estimator(estimator)
-    manifest = _manifest(estimator, card) | {"estimators": encoder.estimators}
+    versions = {"python": platform.python_version()}
+    manifest = {
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        **_description(estimator),
+        "versions": versions | {name: version(name) for name in _PACKAGES},
+        "card": card,
+        "estimators": encoder.estimators,
+    }
     with whole_file(path) as file:
         write_archive(file, manifest, encoder.arrays)
         try:
@@ -149,7 +157,7 @@ def _read(file, device):
             warnings.simplefilter("ignore")
             decoder = Decoder(arrays, str(device), check=_try_out)
             estimator = decoder.estimators(manifest["estimators"])
-            found = _manifest(estimator, manifest["card"])
+            found = _description(estimator)
     except ModelFileError:
         raise
     except Exception as error:  # the file says what happens above; what fails is its fault
@@ -157,7 +165,7 @@ def _read(file, device):
             f"its content does not fit together ({type(error).__name__}: {error!s:.400}). It was "
             f"written with {manifest['versions']!r:.400}."
         ) from error
-    for name in ("class", "input", "classes"):
+    for name in found:
         if manifest[name] != found[name]:
             raise ModelFileError(
                 f"its {name} is {manifest[name]!r:.200}, but its content has {found[name]!r:.200}."
@@ -168,17 +176,13 @@ def _read(file, device):
 # -- what the manifest tells -----------------------------------------------------------
 
 
-def _manifest(estimator, card):
+def _description(estimator):
+    """Return what the manifest tells of a model, and the model must be when it is read."""
     classes = getattr(estimator, "classes_", None)
     return {
-        "format": _FORMAT,
-        "format_version": _VERSION,
         "class": type(estimator).__name__,
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in _PACKAGES},
         "input": _input(estimator),
         "classes": None if classes is None else classes.tolist(),
-        "card": card,
     }
 
 

@@ -96,11 +96,15 @@ _PREFIXES = (
 _MOST_WORKERS = 1024  # threads or processes that a parameter may ask for
 
 
+def _names(cls):
+    """Return the names of a class's parameters; there are none without an ``__init__``."""
+    return () if cls.__init__ is object.__init__ else tuple(inspect.signature(cls).parameters)
+
+
 def _parameters(estimator):
     """Return the parameters of an estimator; those of skorch at its default are left out."""
     if not isinstance(estimator, NetClassifier):
-        names = inspect.signature(type(estimator)).parameters
-        return {name: getattr(estimator, name) for name in names}
+        return {name: getattr(estimator, name) for name in _names(type(estimator))}
     params = estimator.get_params(deep=False)
     default = NetClassifier(None)
     for name in ("iterator_train", "iterator_valid", "dataset"):
@@ -181,7 +185,7 @@ def _other(cls, params, fitted, extra):
 
 def _check_names(cls, params, fitted):
     """Refuse unknown parameters, and attributes that hide those of a class."""
-    own, further = set(inspect.signature(cls).parameters), set()
+    own, further = set(_names(cls)), set()
     if issubclass(cls, NetClassifier):
         own = set(_parameters(cls(None) if cls is NetClassifier else cls()))
         further = {name for name in params if name.startswith(_PREFIXES)}

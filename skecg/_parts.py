@@ -209,6 +209,8 @@ def _grow(forest, extra):
     seeds, max_features = extra.pop("seeds"), extra.pop("max_features")
     _check_classes(forest.classes_, forest.n_classes_)
     trees = trees_from_arrays(extra, forest.n_features_in_, forest.n_classes_)
+    if seeds.dtype != np.int64 or type(max_features) is not int:
+        raise ModelFileError("the seeds or the size of its trees are no integers.")
     if not len(trees) == len(seeds) == forest.n_estimators:
         raise ModelFileError(f"a forest of {forest.n_estimators} trees has {len(trees)}.")
     params = {name: getattr(forest, name) for name in forest.estimator_params}

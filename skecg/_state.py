@@ -169,9 +169,9 @@ class Decoder:
             items = {key: self.value(item) for key, item in content.items()}
             return items if kind == "dict" else Bunch(**items)
         if kind == "array":
-            return self.arrays.pop(content)  # each is used once
+            return self._array(content)
         if kind == "columns":
-            return self.arrays.pop(content).T
+            return self._array(content).T
         if kind == "number":
             return _DTYPES[content[0]].type(self.value(content[1]))
         if kind == "text":
@@ -186,6 +186,12 @@ class Decoder:
             self._uses.append(content)
             return self._built[content]
         raise ModelFileError(f"it holds a value of the unknown kind {kind!r:.80}.")
+
+    def _array(self, name):
+        array = self.arrays.pop(name)  # each is used once
+        if array.dtype.name not in _DTYPES:
+            raise ModelFileError(f"it holds an array of {array.dtype}.")
+        return array
 
 
 def _text_dtype(name):

@@ -120,7 +120,7 @@ def other_zips():
     yield "zeros before", bytes(100) + content
     yield "zeros after", content + bytes(100)
     yield "two files in one", content + content
-    central, end = content.rindex(b"PK\x01\x02", 0, -100), len(content) - 22
+    central, end = content.rindex(b"PK\x01\x02"), len(content) - 22
     first = content.index(b"PK\x01\x02")
     for field, at, kind in (
         ("flags", 8, "<H"),

@@ -58,66 +58,69 @@ for path in paths:
 """
 
 
-def under_watch(folder, files):
-    """Return by name what came of each file: outcome, details, other events, kB of growth."""
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What came of each file, by attack and name: outcome, details, other events, kB of growth."""
+    folder = tmp_path_factory.mktemp("attacks")
     good = [str(attacks.GOLDEN / f"{name}.skecg") for name in attacks.NAMES]
-    paths = {}
-    for number, (name, content) in enumerate(files):
-        kind = "network" if "network" in name else "table"
-        path = folder / f"{kind}{number}.skecg"
-        path.write_bytes(content)
-        paths[str(path)] = name
+    paths = {path: ("good", Path(path).stem) for path in good}
+    for attack in attacks.REFUSED + attacks.HARMLESS:
+        for name, content in attack():
+            kind = "network" if "network" in name else "table"
+            path = folder / f"{kind}{len(paths)}.skecg"
+            path.write_bytes(content)
+            paths[str(path)] = (attack.__name__, name)
     run = subprocess.run(
         [sys.executable, "-c", WATCHED, str(Path(__file__).parent)],
-        input="\n".join([*good, *paths]),
+        input="\n".join(paths),
         capture_output=True,
         text=True,
         check=False,
         cwd=folder,
     )
-    assert run.returncode == 0, f"the process died ({run.returncode}): {run.stderr[-2000:]}"
     lines = [json.loads(line) for line in run.stdout.splitlines()]
-    assert len(lines) == len(good) + len(paths)
+    told = {paths[path]: rest for path, *rest in lines}
+    last = list(told)[-1] if told else "before the first"
+    assert run.returncode == 0, f"the process died after {last}: {run.stderr[-2000:]}"
+    assert len(told) == len(paths)  # no two of one name
     assert not (folder / "EXECUTED").exists()
-    names = paths | {path: Path(path).stem for path in good}
-    return {names[path]: rest for path, *rest in lines}
+    print(len(paths), Counter((key[0], rest[0]) for key, rest in told.items()))
+    print(max(rest[3] for rest in told.values()), "kB of growth")
+    return told
 
 
-@pytest.fixture(scope="module", params=attacks.REFUSED + attacks.HARMLESS, ids=lambda f: f.__name__)
-def family(request, tmp_path_factory):
-    files = list(request.param())
-    assert len(dict(files)) == len(files)  # no two of one name
-    found = under_watch(tmp_path_factory.mktemp("attacks") / "files", files)
-    print(request.param.__name__, len(files), Counter(outcome for outcome, *_ in found.values()))
-    return request.param, found
+def outcomes(found, attack):
+    return {name: rest[0] for (kind, name), rest in found.items() if kind == attack}
 
 
-def test_attacks_are_refused_in_words(family):
-    attack, found = family
-    outcomes = {name: outcome for name, (outcome, *_) in found.items()}
-    for name in attacks.NAMES:
-        assert outcomes.pop(name) == "loaded"
-    if attack in attacks.REFUSED:
-        assert {name for name, outcome in outcomes.items() if outcome != "refused"} == set()
-    else:
-        assert not [name for name, outcome in outcomes.items() if outcome.startswith("raised")]
+def test_good_files_load_among_bad_ones(found):
+    assert outcomes(found, "good") == dict.fromkeys(attacks.NAMES, "loaded")
 
 
-def test_nothing_else_is_opened_imported_or_run(family):
-    assert {name: others for name, (_, _, others, _) in family[1].items() if others} == {}
+@pytest.mark.parametrize("attack", [each.__name__ for each in attacks.REFUSED])
+def test_malicious_files_are_refused_in_words(found, attack):
+    assert {name for name, came in outcomes(found, attack).items() if came != "refused"} == set()
 
 
-def test_memory_stays_bounded(family):
-    assert max(grown for *_, grown in family[1].values()) < 300_000  # kB
+@pytest.mark.parametrize("attack", [each.__name__ for each in attacks.HARMLESS])
+def test_damaged_files_raise_no_other_error(found, attack):
+    assert {name for name, came in outcomes(found, attack).items() if "raised" in came} == set()
 
 
-def test_a_bit_that_does_not_matter_changes_no_probability(tmp_path):
-    found = under_watch(tmp_path / "files", attacks.cut_or_flipped())
-    for name, (outcome, details, *_) in found.items():
-        if outcome != "refused" and name not in attacks.NAMES:
-            assert details == found[name.split()[0]][1]
+def test_a_bit_that_does_not_matter_changes_no_probability(found):
+    loaded = {key: rest[1] for key, rest in found.items() if rest[0] == "loaded"}
+    for (attack, name), proba in loaded.items():
+        if attack == "cut_or_flipped":
+            assert proba == loaded["good", name.split()[0]]
 
 
-def test_there_are_three_hundred_attacks():
-    assert sum(1 for attack in attacks.REFUSED for _ in attack()) >= 300
+def test_nothing_else_is_opened_imported_or_run(found):
+    assert {key: rest[2] for key, rest in found.items() if rest[2]} == {}
+
+
+def test_memory_stays_bounded(found):
+    assert max(rest[3] for rest in found.values()) < 300_000  # kB
+
+
+def test_there_are_three_hundred_attacks(found):
+    assert sum(rest[0] == "refused" for rest in found.values()) >= 300

@@ -137,7 +137,11 @@ def take_apart(estimator):
     elif isinstance(estimator, IsotonicRegression):
         fitted.pop("f_", None)
     elif isinstance(estimator, model_selection.TunedThresholdClassifierCV):
-        fitted.pop("_curve_scorer", None)
+        scorer = fitted.pop("_curve_scorer", None)
+        if scorer and scorer._get_pos_label() != estimator._get_curve_scorer()._get_pos_label():
+            raise ModelFileError(
+                "scoring was changed after fit to one of another positive class. Set it back."
+            )
     if requests is not None:  # of set_fit_request and its like
         extra["requests"] = requests._serialize()
     return params, fitted, extra

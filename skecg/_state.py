@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 import torch
+from sklearn import metrics
+from sklearn.metrics._scorer import _Scorer
 from sklearn.utils import Bunch
 
 from ._files import ModelFileError
@@ -29,6 +31,21 @@ _CLASSES = {
         torch.optim.NAdam,
         torch.optim.RMSprop,
         torch.optim.SGD,
+    )
+}
+# Functions in a scorer of make_scorer.
+_SCORES = {
+    function.__name__: function
+    for function in (
+        metrics.accuracy_score,
+        metrics.balanced_accuracy_score,
+        metrics.cohen_kappa_score,
+        metrics.f1_score,
+        metrics.fbeta_score,
+        metrics.jaccard_score,
+        metrics.matthews_corrcoef,
+        metrics.precision_score,
+        metrics.recall_score,
     )
 }
 _DTYPES = {
@@ -92,6 +109,9 @@ class Encoder:
             return {"dtype": value.name}
         if isinstance(value, type) and _CLASSES.get(value.__name__) is value:
             return {"class": value.__name__}
+        if type(value) is _Scorer and value._score_func in _SCORES.values():
+            parts = [value._score_func.__name__, value._sign, value._response_method]
+            return {"scorer": self.value([*parts, value._kwargs], where)}
         if type(value).__name__ in ESTIMATORS or hasattr(value, "get_params"):
             return {"estimator": self.estimator(value)}
         raise ModelFileError(
@@ -182,6 +202,11 @@ class Decoder:
             return _DTYPES[content]
         if kind == "class":
             return _CLASSES[content]
+        if kind == "scorer":
+            name, sign, method, further = self.value(content)
+            return metrics.make_scorer(
+                _SCORES[name], response_method=method, greater_is_better=sign > 0, **further
+            )
         if kind == "estimator" and type(content) is int and 0 <= content < len(self._built):
             self._uses.append(content)
             return self._built[content]

@@ -108,6 +108,9 @@ def read_archive(file):
             infos = archive.infolist()
             if tuple(info.filename for info in infos) != _MEMBERS:
                 raise ModelFileError(f"it does not hold {' and '.join(_MEMBERS)} alone.")
+            ends = [i.header_offset + 30 + len(i.filename) + i.compress_size for i in infos]
+            if [0, *ends] != [*(i.header_offset for i in infos), archive.start_dir]:
+                raise ModelFileError("there is something between its members.")
             text, data = (
                 _read_member(archive, info, limit)
                 for info, limit in zip(
@@ -141,13 +144,19 @@ def _check_frame(file):
     locator = file.read(4)  # of zip's 64-bit extension, which gives other sizes
     file.seek(-_END.size, os.SEEK_END)
     signature, *disks, n_here, n_members, length, offset, comment = _END.unpack(file.read())
-    # A member of the directory takes 46 bytes and its name.
+    # An entry of the directory takes 46 bytes and its name; the lengths of name, extra field and
+    # comment stand at 28.
+    starts = (0, 46 + len(_MEMBERS[0]))
     expected = sum(46 + len(name) for name in _MEMBERS)
-    if (signature, n_here, n_members, length, comment, *disks) != (
-        *(b"PK\x05\x06", 2, 2, expected, 0),
-        *(0, 0),
-    ) or (locator == b"PK\x06\x07" or offset + length + _END.size != size):
+    if (signature, n_here, n_members, length, comment) != (b"PK\x05\x06", 2, 2, expected, 0) or (
+        any(disks) or locator == b"PK\x06\x07" or offset + length + _END.size != size
+    ):
         raise ModelFileError("it is cut off, or is a zip of other content.")
+    file.seek(offset)
+    directory = file.read(length)
+    lengths = [struct.unpack_from("<3H", directory, start + 28) for start in starts]
+    if lengths != [(len(name), 0, 0) for name in _MEMBERS]:
+        raise ModelFileError("it is a zip of other content.")
     return size
 
 

@@ -466,6 +466,23 @@ class NetClassifier(NeuralNetClassifier):
         """Return a new component; an instance given as a parameter is copied, never trained."""
         return super().initialized_instance(copy.deepcopy(instance_or_cls), kwargs)
 
+    def _restore(self, module, history):
+        """Take a trained module and the history of its epochs, as ``initialize`` takes a new one.
+
+        The optimizer begins anew.
+        """
+        self._initialize_virtual_params()
+        self._initialize_callbacks()
+        with self._current_init_context("module"):
+            module = module.to(self._checked_device())
+            self.module_ = self.torch_compile(module, name="module")
+        self._initialize_criterion()
+        self._initialize_optimizer()
+        self._initialize_history()
+        self.history_.extend({"batches": [], **row} for row in history)
+        self._validate_params()
+        self.initialized_ = True
+
     def get_params_for(self, prefix):
         """Collect the parameters of a component, with leads and classes for the module."""
         params = super().get_params_for(prefix)

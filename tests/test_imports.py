@@ -14,8 +14,8 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
-    {"leads"},
-    {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"leads", "_files"},
+    {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores", "_trees"},
     {"_beats", "_rules", "_validation", "_waves"},
     {"_paper", "_resampling", "_vectorcardiogram", "io"},
     {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
@@ -24,9 +24,9 @@ LEVELS = [
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
-    {"_attribution", "model_selection"},
-    {"inspection"},
-    {"_fold_displays", "_saliency_display"},
+    {"_attribution", "_parts", "model_selection"},
+    {"_state", "inspection"},
+    {"_fold_displays", "_saliency_display", "persistence"},
     {"_score_displays"},
     {"plotting"},
     {"__init__"},
@@ -37,6 +37,7 @@ ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
     "captum": {"_attribution"},
     "matplotlib": {"_fold_displays", "_paper", "_saliency_display"},
+    "safetensors": {"_files"},
     "shap": {"_forest"},
 }
 

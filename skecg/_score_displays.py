@@ -308,7 +308,7 @@ class DecisionCurveDisplay:
             if label not in drawn:
                 ax.plot(p, self.net_benefit[column], style, color="grey", label=label, zorder=1)
         ax.plot(p, self.net_benefit["model"], label=self.name)
-        # What is worse than half the best lets the curves of the models shrink to a line.
+        # Treating all soon falls so low that the models' curves would shrink to a line.
         top = max(line.get_ydata().max() for line in ax.lines)
         ax.set(xlabel="Threshold probability", ylabel="Net benefit", ylim=(-top / 3, 1.1 * top))
         ax.legend()

@@ -31,7 +31,7 @@ from skecg._rules import (
     st_elevation,
 )
 from skecg._validation import all_or_nothing, positive_class, validate_ecgs, validate_table
-from skecg.feature_extraction import BeatFeatures, is_feature_table
+from skecg.feature_extraction import BeatFeatures, check_kind, is_feature_table
 from skecg.leads import LEADS
 
 __all__ = [
@@ -250,14 +250,8 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
 
     def _table(self, X):
         check_is_fitted(self)
-        given, expected = is_feature_table(X), self._features is None
-        if given != expected:
-            kinds = ("median beats", "a table of features, a DataFrame")
-            raise ValueError(
-                f"X is {kinds[given]}, but this {type(self).__name__} was fitted on "
-                f"{kinds[expected]}."
-            )
-        if not expected:
+        check_kind(self, X, fitted_on_table=self._features is None)
+        if self._features is not None:
             return self._features.transform(validate_ecgs(self, X, reset=False))
         validate_table(self, _used(X), reset=False)
         return X

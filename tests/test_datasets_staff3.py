@@ -4,12 +4,12 @@ import sys
 import warnings
 
 import numpy as np
+import openpyxl
 import pytest
 
 from skecg.datasets import load_staff3
 from skecg.leads import LEADS
 
-openpyxl = pytest.importorskip("openpyxl")
 KEYS = {"data", "target", "target_names", "groups", "sampling_rate", "table", "DESCR"}
 STORED = ["V1", "V2", "V3", "V4", "V5", "V6", "I", "II", "III"]
 ON, OFF, DYE = "balloon inflation", "balloon deflation", "contrast injection"

@@ -5,12 +5,11 @@ from contextlib import suppress
 from datetime import datetime
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
 
 from skecg.io import ECGFormatError, read_ecg
-
-pydicom = pytest.importorskip("pydicom")
-from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
 
 NAMES = ("I", "II", "V1")
 SAMPLES = np.array([[10, 20, 30, 40], [-5, -6, -7, -8], [100, 0, -100, 7]], dtype=np.int16)

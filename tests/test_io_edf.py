@@ -3,12 +3,12 @@
 import sys
 from datetime import date, datetime, time
 
+import edfio
 import numpy as np
 import pytest
 
 from skecg.io import ECGFormatError, read_ecg
 
-edfio = pytest.importorskip("edfio")
 COUNTS = np.arange(-1000, 1000).reshape(2, 1000)
 
 

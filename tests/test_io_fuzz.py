@@ -3,6 +3,7 @@
 import binascii
 import random
 
+import edfio
 import numpy as np
 import pytest
 
@@ -33,7 +34,6 @@ def made(kind, folder):
     elif kind == "csv":
         np.savetxt(path, signal.T, "%.3f", ",", header=",".join(LEADS), comments="")
     else:
-        edfio = pytest.importorskip("edfio")
         signals = [
             edfio.EdfSignal(lead, 100, label=name, physical_dimension="mV")
             for lead, name in zip(signal, LEADS, strict=True)

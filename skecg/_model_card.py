@@ -156,7 +156,7 @@ def model_card(
 def describe(estimator):
     """Return rows of name and text on a fitted estimator."""
     takes = _input(estimator)
-    names = " > ".join(dict.fromkeys(type(part).__name__ for part in _parts(estimator)))
+    names = ", ".join(dict.fromkeys(type(part).__name__ for part in _parts(estimator)))
     told = {
         "leads": takes["n_leads"],
         "samples a lead": takes["n_times"],
@@ -180,7 +180,7 @@ def _protocol(estimator):
         if isinstance(part, NetClassifier):
             n = sum(p.numel() for p in part.module_.parameters())
             shown = ("sampling", "lr", "batch_size", "max_epochs", "alpha", "random_state")
-            told = ", ".join(f"{key} {getattr(part, key)}" for key in shown if hasattr(part, key))
+            told = ", ".join(f"{key} {_short(getattr(part, key))}" for key in shown)
             rows.append((name, f"{n:,} weights; {told}; epoch {part.best_epoch_} kept"))
         elif isinstance(part, FeatureForestClassifier):
             told = f"preset {part.preset}, {len(part.feature_names_)} features"
@@ -189,6 +189,10 @@ def _protocol(estimator):
             shares = ", ".join(f"{share:.3g}" for share in part.prevalence_)
             rows.append((name, f"to shares of the classes {shares}"))
     return rows
+
+
+def _short(value):
+    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def _table(rows, head=()):

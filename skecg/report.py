@@ -31,16 +31,18 @@ __all__ = ["ecg_report", "model_card"]
 
 _CALIBRATED = (PriorCorrection, CalibratedClassifierCV, FeatureForestClassifier)
 _N_SHOWN = 8  # features of a forest
+_SEEN = slice(150, -50)  # what networks see of a beat, as of BeatCropper
+_MAGNIFY = 1.3  # a beat on paper then fits on a page
 # Name, column, unit, and the 2nd and 98th percentile of 46,129 adults at low risk: Mason et al.,
 # J Electrocardiol 40:228-234, 2007.
 _MEASURES = [
-    ("Heart rate", "heart_rate", "/min", "48 to 98"),
-    ("P duration", "p_duration", "ms", ""),
-    ("PR interval", "pr_interval", "ms", "113 to 212"),
-    ("QRS duration", "qrs_duration", "ms", "69 to 109"),
-    ("QT interval", "qt_interval", "ms", "325 to 452"),
-    ("QTc (Bazett)", "qtc_bazett", "ms", "361 to 457"),
-    ("QTc (Fridericia)", "qtc_fridericia", "ms", "359 to 445"),
+    ("Heart rate", "heart_rate", " /min", "48 to 98"),
+    ("P duration", "p_duration", " ms", ""),
+    ("PR interval", "pr_interval", " ms", "113 to 212"),
+    ("QRS duration", "qrs_duration", " ms", "69 to 109"),
+    ("QT interval", "qt_interval", " ms", "325 to 452"),
+    ("QTc (Bazett)", "qtc_bazett", " ms", "361 to 457"),
+    ("QTc (Fridericia)", "qtc_fridericia", " ms", "359 to 445"),
     ("P axis", "p_axis", "\N{DEGREE SIGN}", ""),
     ("QRS axis", "qrs_axis", "\N{DEGREE SIGN}", "-40 to 91"),
     ("T axis", "t_axis", "\N{DEGREE SIGN}", ""),
@@ -115,7 +117,7 @@ def ecg_report(estimator, ecg, path, *, calibrated_on=None, show_identifiers=Fal
     _check(estimator, ecg, calibrated_on, show_identifiers)
     found = _measure(ecg)
     sections = [
-        Section("Result", _result(estimator, ecg, found, calibrated_on)),
+        Section("Result", [DISCLAIMER, *_result(estimator, ecg, found, calibrated_on)]),
         Section("Rules", _rules(found)),
         Section("Quality", _quality(found)),
         Section("Measurements", _measurements(found)),
@@ -123,7 +125,7 @@ def ecg_report(estimator, ecg, path, *, calibrated_on=None, show_identifiers=Fal
         Section("Median beat", _median_beat(found)),
         Section("What the model looked at", _explanation(estimator, ecg, found)),
         Section("Recording", [Table(_recording(ecg, show_identifiers))]),
-        Section("Model", [Table(describe(estimator)), DISCLAIMER]),
+        Section("Model", [Table(describe(estimator))]),
     ]
     try:
         with whole_file(path) as file:
@@ -212,7 +214,7 @@ def _measurements(found):
         return ["None: there is no median beat."]
     row = found["table"].loc[0]
     rows = [
-        (name, "not found" if np.isnan(row[key]) else f"{row[key]:.0f} {unit}", usual)
+        (name, "not found" if np.isnan(row[key]) else f"{row[key]:.0f}{unit}", usual)
         for name, key, unit, usual in _MEASURES
     ]
     levels = [
@@ -220,7 +222,7 @@ def _measurements(found):
         for name, key in (("J", "j"), ("J + 80 ms", "st80"))
     ]
     return [
-        Table(rows, ("", "This ECG", "Healthy adults, 2nd to 98th percentile")),
+        Table(rows, ("", "This ECG", "Adults at low risk, 2nd to 98th percentile")),
         "ST level in mV, from the PQ segment just before the QRS; 0.1 mV is 1 mm.",
         Table(levels, ("", *LEADS)),
     ]
@@ -264,7 +266,7 @@ def _given(estimator, ecg, found):
     n_times = _input(estimator)["n_times"]
     if n_times not in (None, 400, 600):
         raise ValueError(f"the model takes {n_times} samples a lead, and median beats have 600.")
-    return found["beat"][:, :, 150:-50] if n_times == 400 else found["beat"]
+    return found["beat"][:, :, _SEEN] if n_times == 400 else found["beat"]
 
 
 def _positive(estimator):
@@ -318,7 +320,7 @@ def _explanation(estimator, ecg, found):
     try:
         if len(nets) == len(ends) == 1 and not forests:
             display = SaliencyDisplay.from_estimator(
-                ends[0], _given(ends[0], ecg, found), target=label
+                ends[0], _given(ends[0], ecg, found), target=label, magnify=_MAGNIFY
             )
             caption = (
                 "From yellow to dark red: how much the score depends on each 40 ms of each lead; "
@@ -355,7 +357,7 @@ def _tracing(ecg):
 def _median_beat(found):
     if found["beat"] is None:
         return ["None could be made."]
-    display = ECGDisplay.from_beat(found["beat"][0], magnify=2)
+    display = ECGDisplay.from_beat(found["beat"][0][:, _SEEN], magnify=_MAGNIFY)
     return [Picture(display.figure_, "Median beat with P, J, ST and T marked")]
 
 

@@ -56,7 +56,7 @@ def whole_file(path):
             os.close(descriptor)
 
 
-def write_archive(file, manifest, arrays):
+def write_archive(file, manifest, arrays, *, compress=True):
     """Write a manifest and arrays as a zip; the same content gives the same bytes.
 
     Parameters
@@ -67,6 +67,8 @@ def write_archive(file, manifest, arrays):
         What JSON can hold, without a key "arrays".
     arrays : dict of str to ndarray
         Numbers, as safetensors takes them.
+    compress : bool, default=True
+        Whether to take time for a smaller file.
     """
     data = safetensors.numpy.save(arrays)
     digest = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
@@ -80,7 +82,7 @@ def write_archive(file, manifest, arrays):
         for name, content in zip(_MEMBERS, (text, data), strict=True):
             info = zipfile.ZipInfo(name)  # dated 1980
             info.create_system, info.external_attr = 3, 0o644 << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
             archive.writestr(info, content, compresslevel=1)
 
 
@@ -137,8 +139,8 @@ def _check_frame(file):
     start = file.read(4)
     if start != b"PK\x03\x04" or size < _END.size + 20:
         raise ModelFileError(
-            "it is none that skecg.persistence.save_model wrote. Pickles and the files of "
-            "torch.save are not opened: they can run any code."
+            "it is none that skecg wrote. Pickles and the files of torch.save are not opened: they "
+            "can run any code."
         )
     file.seek(-_END.size - 20, os.SEEK_END)
     locator = file.read(4)  # of zip's 64-bit extension, which gives other sizes

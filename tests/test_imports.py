@@ -22,6 +22,7 @@ LEVELS = [
     {"_subgroups"},
     {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
+    {"_checkpoint"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"_attribution", "_parts", "model_selection"},
@@ -35,7 +36,7 @@ LEVELS = [
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
 
 ONLY_IN = {
-    "skorch": {"_base", "_callbacks"},
+    "skorch": {"_base", "_callbacks", "_checkpoint"},
     "captum": {"_attribution"},
     "matplotlib": {"_document", "_fold_displays", "_paper", "_saliency_display"},
     "safetensors": {"_files"},

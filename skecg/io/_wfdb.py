@@ -15,7 +15,8 @@ import numpy as np
 from skecg.leads import match_lead
 
 from ._ecg import ECGFormatError, Stored, check_size, millivolt_per
-from ._wfdb_header import DEFAULT_GAIN, header_of, read_header
+from ._wfdb_header import DEFAULT_GAIN, file_beside, header_of, read_header
+from ._wfdb_strict import verify
 from ._xml import plausible_age, sex_of
 
 MISSING = -32768  # the mark of a sample without a value in format 16
@@ -54,13 +55,16 @@ def read_wfdb(path, start=0, stop=None):
     return stored.signal, stored.sampling_rate, stored.leads
 
 
-def read_wfdb_stored(path, start=0, stop=None):
+def read_wfdb_stored(path, start=0, stop=None, strict=False):
     """Read a WFDB record, of one or more segments, with what its comments tell.
 
     Signals that are neither a voltage nor one of the twelve leads are left out, and so are
-    those sampled more slowly than the fastest. Samples between segments are NaN.
+    those sampled more slowly than the fastest. Samples between segments are NaN. Where
+    `strict`, a record whose header does not prove its samples is refused, before it is read.
     """
     header = read_header(header_of(path))
+    if strict:
+        verify(header, read_counts)
     if header.segments:
         stored = _read_segments(header)
         stored.signal = stored.signal[:, start:stop]
@@ -75,8 +79,7 @@ def n_frames_of(header):
     """Return how many frames a record has: what the header claims, or its files hold if less."""
     n_frames = []
     for file, signals in _by_file(header):
-        if not file.is_file():
-            raise FileNotFoundError(f"{header.path} names a file that is missing: {file}.")
+        file_beside(header.path, file.name)
         fmt, per_frame = signals[0].fmt, [signal.per_frame for signal in signals]
         if fmt not in _BYTES or {signal.fmt for signal in signals} != {fmt}:
             raise ECGFormatError(f"{header.path} gives {file.name} the unknown format {fmt}.")
@@ -239,10 +242,7 @@ def _read_segments(header):
 
 
 def _segment(header, name):
-    file = header.path.parent / f"{name}.hea"
-    if not file.is_file():
-        raise FileNotFoundError(f"{header.path} names a segment that is missing: {file}.")
-    return file
+    return file_beside(header.path, f"{name}.hea", "segment")
 
 
 def _read_segment(header, name, length):

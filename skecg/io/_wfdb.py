@@ -22,6 +22,8 @@ from ._xml import plausible_age, sex_of
 MISSING = -32768  # the mark of a sample without a value in format 16
 _BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3}
 _BYTES |= {"311": 4 / 3, "508": 0, "516": 0, "524": 0}  # per sample; 0: FLAC
+_MAX_PER_BYTE = 8  # samples in FLAC; no ECG takes less than a bit each, but zeros would
+_MAX_GAP = 100  # times as long as what was recorded
 
 
 def read_wfdb(path, start=0, stop=None):
@@ -92,6 +94,10 @@ def n_frames_of(header):
             raise ECGFormatError(f"{header.path} names {file.name}, which holds no samples.")
         n_frames.append(min(held, header.n_frames or held))
         check_size(sum(per_frame), n_frames[-1])
+        if not _BYTES[fmt] and sum(per_frame) * held > _MAX_PER_BYTE * size:
+            raise ECGFormatError(f"{header.path} claims {held} samples in {size} bytes of FLAC.")
+        if max(signal.skew for signal in signals) >= n_frames[-1]:
+            raise ECGFormatError(f"{header.path} gives {file.name} a skew beyond its end.")
     return min(n_frames)
 
 
@@ -196,9 +202,15 @@ def _read_by_wfdb(header, chosen, start, stop):
             "Reading WFDB records in other formats than 16 needs the wfdb package: "
             "pip install 'skecg[wfdb]'"
         ) from error
+    name = str(header.path.with_suffix(""))
     try:
+        theirs = wfdb.rdheader(name)
+        theirs = zip(theirs.file_name, theirs.fmt, theirs.adc_gain, theirs.baseline, strict=True)
+        ours = [(s.file.name, s.fmt, s.gain, s.baseline) for s in header.signals]
+        if list(theirs) != ours:
+            raise ECGFormatError("the wfdb package understands its lines otherwise.")
         record = wfdb.rdrecord(
-            str(header.path.with_suffix("")),
+            name,
             channels=chosen,
             sampfrom=start,
             sampto=stop,
@@ -216,6 +228,9 @@ def _read_segments(header):
             f"{header.path} claims {header.n_frames} samples, but its segments {n_times}."
         )
     check_size(header.n_signals, n_times)
+    recorded = sum(length for name, length in header.segments if name != "~")
+    if n_times > _MAX_GAP * recorded:
+        raise ECGFormatError(f"{header.path} has {recorded} samples recorded of {n_times}.")
     layout = [name for name, length in header.segments if length == 0 and name != "~"]
     leads = []
     if layout:

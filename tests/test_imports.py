@@ -27,7 +27,7 @@ LEVELS = [
     },
     {"_beats", "_rules", "_validation", "_waves"},
     {"_paper", "_resampling", "_vectorcardiogram", "io"},
-    {"_comparison", "_document", "_features", "_tables", "_thresholds", "calibration"},
+    {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
     {"_subgroups"},
     {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
@@ -38,8 +38,7 @@ LEVELS = [
     {"_state", "inspection"},
     {"_fold_displays", "_saliency_display", "persistence"},
     {"_score_displays"},
-    {"_model_card", "plotting"},
-    {"report"},
+    {"plotting"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
@@ -47,7 +46,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 ONLY_IN = {
     "skorch": {"_base", "_callbacks", "_checkpoint"},
     "captum": {"_attribution"},
-    "matplotlib": {"_document", "_fold_displays", "_paper", "_saliency_display"},
+    "matplotlib": {"_fold_displays", "_paper", "_saliency_display"},
     "safetensors": {"_files"},
     "shap": {"_forest"},
 }

@@ -145,10 +145,10 @@ def _code(value):
     if module.partition(".")[0] in _MODULES:
         return name
     if isinstance(value, type):
-        own = {k: v for k, v in vars(value).items() if k not in ("__dict__", "__weakref__")}
-        functions = {k: getattr(v, "__func__", v) for k, v in own.items()}
-        plain = {k: v for k, v in functions.items() if isinstance(v, types.FunctionType | _PLAIN)}
-        return [*name, list(value.__bases__), plain]
+        # Methods, class methods and properties by their function, and constants.
+        own = {k: getattr(v, "__func__", getattr(v, "fget", v)) for k, v in vars(value).items()}
+        own = {k: v for k, v in own.items() if isinstance(v, (types.FunctionType, *_PLAIN))}
+        return [*name, list(value.__bases__), own]
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return [*name, value.__code__, value.__defaults__, value.__kwdefaults__, cells]

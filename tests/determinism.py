@@ -1,6 +1,6 @@
-"""Fit the same network in every way that joblib knows; print a hash of the weights of each.
+"""Fit the same models in one of the ways that joblib knows; print weights and scores.
 
-    python determinism.py WAY...
+    python determinism.py sequential|again|n_jobs=1|loky|threading|dask
 
 A program of its own, since dask's workers start anew from the main module.
 """
@@ -8,10 +8,10 @@ A program of its own, since dask's workers start anew from the main module.
 import hashlib
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager
 
-import joblib
 import torch
+from joblib import parallel_config
 from sklearn.model_selection import PredefinedSplit, cross_validate
 from sklearn.pipeline import make_pipeline
 
@@ -26,15 +26,15 @@ MODELS = {
     "net": make_pipeline(BeatCropper(), LeadStandardScaler(), NET),
     "forest": FeatureForestClassifier(n_estimators=10, random_state=0),
 }
-N_JOBS = {"sequential": None, "again": None, "n_jobs=1": 1}
+N_JOBS = {"n_jobs=1": 1, "loky": 2, "threading": 2, "dask": 2}
 
 
-def describe():
+def describe(n_jobs):
     """Return scores of both validations, and a hash of the weights of each fold's network."""
     X, y, groups = make_omi(60, prevalence=0.4, random_state=0)
     fold = rotate_folds(y, groups, n_splits=3, random_state=0)
     table, fitted = cross_validate_rotation(
-        MODELS, X, y, groups=groups, fold=fold, return_estimator=True, n_jobs=joblib_jobs()
+        MODELS, X, y, groups=groups, fold=fold, return_estimator=True, n_jobs=n_jobs
     )
     plain = cross_validate(
         MODELS["net"],
@@ -43,7 +43,7 @@ def describe():
         cv=PredefinedSplit(fold),
         params={"alvdclassifier__fold": fold, "alvdclassifier__groups": groups},
         scoring=auc_ap_scorer,
-        n_jobs=joblib_jobs(),
+        n_jobs=n_jobs,
     )
     digest = hashlib.sha256()
     for model in fitted["net"]:
@@ -56,33 +56,26 @@ def describe():
     }
 
 
-def joblib_jobs():
-    return N_JOBS.get(sys.argv[-1], 2)
-
-
-def main(way):
-    torch.set_num_threads(1)
-    context = nullcontext()
-    cluster = nullcontext()
+@contextmanager
+def backend_of(way):
+    """Set joblib's backend: two processes of one thread, two threads, or a cluster of two."""
     if way == "dask":
         from dask.distributed import Client, LocalCluster
 
-        cluster = LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
-        )
-        context = None
-    elif way in ("loky", "threading"):
-        threads = {"inner_max_num_threads": 1} if way == "loky" else {}
-        context = joblib.parallel_config(backend=way, **threads)
-    with cluster:
-        if way == "dask":
-            client = Client(cluster)
-            context = joblib.parallel_config(backend="dask")
-        with context:
-            print(json.dumps(describe()))
-        if way == "dask":
-            client.close()
+        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+        with LocalCluster(**options) as cluster, Client(cluster), parallel_config(backend="dask"):
+            yield
+    elif way == "loky":
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            yield
+    elif way == "threading":
+        with parallel_config(backend="threading"):
+            yield
+    else:
+        yield
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    torch.set_num_threads(1)
+    with backend_of(sys.argv[1]):
+        print(json.dumps(describe(N_JOBS.get(sys.argv[1]))))

@@ -37,7 +37,7 @@ class TinyNet(torch.nn.Module):
         self.conv = torch.nn.Conv1d(n_leads, 8, 16, stride=16)
         self.fc = torch.nn.Linear(8, n_classes)
 
-    def forward(self, x):
+    def forward(self, x):  # noqa: D102
         return self.fc(torch.relu(self.conv(x)).mean(dim=-1))
 
 

@@ -1,4 +1,4 @@
-"""Kill a cross-validation with `cache_dir` at random moments; is the table the same in the end?
+"""Kill a cross-validation with `cache_dir` at random moments and compare what it ends with.
 
 Each trial starts the same run, kills it (SIGKILL) after a random time, resumes it, and compares
 the table and the probabilities with those of a run that was left alone.

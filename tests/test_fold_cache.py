@@ -170,7 +170,7 @@ def test_a_fingerprint_is_the_same_in_every_process():
         from test_fold_cache import MODELS, X, define, fingerprint
         print(fingerprint(MODELS, X, {"a", "b", "c"}, define("+ 1")))
     """
-    environment = os.environ | {"PYTHONHASHSEED": "3"}
+    environment = os.environ | {"PYTHONHASHSEED": "3"}  # sets are in another order
     out = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
         capture_output=True,

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from accelerate import Accelerator
 from skorch.hf import AccelerateMixin
 
@@ -51,6 +53,12 @@ def test_accelerate_trains_our_classifiers_to_the_same_weights():
     accelerated = AcceleratedALVD(accelerator=Accelerator(cpu=True), **params)
     accelerated.fit(X, y, groups=groups)
     plain = ALVDClassifier(**params).fit(X, y, groups=groups)
-    np.testing.assert_allclose(
-        accelerated.predict_proba(X), plain.predict_proba(X), rtol=0, atol=1e-6
-    )
+    np.testing.assert_array_equal(accelerated.predict_proba(X), plain.predict_proba(X))
+
+
+def test_accelerate_in_several_processes_is_refused_in_words():
+    several = SimpleNamespace(num_processes=2, device_placement=True, device=torch.device("cpu"))
+    net = AcceleratedALVD(accelerator=several, max_epochs=1)
+    X, y, _ = make_omi(20, prevalence=0.4, random_state=0)
+    with pytest.raises(ValueError, match=r"Accelerate runs 2 processes.* best epoch by a part of"):
+        net.fit(X, y)

@@ -63,9 +63,10 @@ print(f"{len(X)} ECGs to median beats: {rate:.0f} ECGs a second on a core, readi
 # %%
 # Folders of WFDB records go the same way, as a bag of paths.
 for i in range(20):
-    signal = {"p_signal": X[i].T.astype(float), "fmt": ["16"] * 12}
-    labels = {"units": ["mV"] * 12, "sig_name": list(LEADS)}
-    wfdb.wrsamp(f"ecg{i:02d}", fs=500, write_dir=folder.name, **signal, **labels)
+    signal = {"d_signal": raw[i].T, "fmt": ["16"] * 12}
+    scale = {"adc_gain": [1000] * 12, "baseline": [0] * 12, "units": ["mV"] * 12}
+    name = f"ecg{i:02d}"
+    wfdb.wrsamp(name, fs=500, sig_name=list(LEADS), write_dir=folder.name, **signal, **scale)
 
 
 def read_and_average(paths):

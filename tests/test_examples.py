@@ -56,3 +56,10 @@ def test_five_models_run_on_real_recordings(data_dir, tmp_path):
     assert len(table) == 15
     # Infarction or normal is told by named features; one epoch teaches a network little.
     assert table.loc[table["model"] == "Random forest", "test_auc"].mean() > 0.85
+
+
+@pytest.mark.slow
+def test_raw_ecgs_become_beats_on_a_cluster(tmp_path):
+    out = run(tmp_path, "plot_scale_out.py")
+    assert "Largest difference from the beats in zarr: 0.00" in out
+    assert (tmp_path / "scale_out.png").stat().st_size > 10_000

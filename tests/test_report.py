@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import re
+import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -53,6 +54,9 @@ def net(training):
 
 @pytest.fixture(scope="module")
 def forest(training):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)  # of shap, at its import
+        import shap  # noqa: F401
     return FeatureForestClassifier(n_estimators=20, random_state=0).fit(*training)
 
 

@@ -169,7 +169,8 @@ def to_markdown(title, sections):
 def _mark(text):
     """Return text that Markdown shows as it is."""
     text = re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(plain(text), quote=False))
-    return re.sub(r"^(\s*)([#+=~-]|\d+(?=[.)]))", r"\1\\\2", text)
+    text = re.sub(r"^([#+=~-])", r"\\\1", text.strip())
+    return re.sub(r"^(\d+)([.)]\s)", r"\1\\\2", text)
 
 
 def _markdown_block(block):

@@ -288,8 +288,8 @@ def _result(estimator, ecg, found, calibrated_on):
         return [
             Headline(f"{label}: score {share:.0f} of 100, not a probability"),
             "A higher score means that the model finds the ECG more like those of this class. How "
-            "many patients with such a score have the disease is not known: the model was not "
-            "calibrated on real patients.",
+            "many patients with such a score have the disease is not known: nothing tells that the "
+            "model was calibrated on real patients.",
             *doubt,
         ]
     shown = "under 1" if share < 1 else "over 99" if share > 99 else f"{share:.0f}"

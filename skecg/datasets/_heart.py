@@ -1,0 +1,136 @@
+"""The normal heart of the simulator: its vector's course, the leads' fields, and the timing.
+
+A heartbeat is a dipole (X to the left, Y to the feet, Z to the back, in mV) given at equal steps
+between landmarks: its phases. Leads see it through a field that differs between people, and a
+little between the atria, the QRS from its beginning to its end, and T, which lie at other places.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+SAMPLING_RATE = 500  # Hz
+LANDMARKS = ("p_on", "p_off", "qrs_on", "qrs_off", "t_peak", "t_end")
+STEPS = (16, 4, 32, 24, 20)  # from one landmark to the next
+CORNERS = (0, 16, 20, 52, 76, 96)
+N_PHASES = CORNERS[-1] + 1
+P, QRS, STT = slice(0, 21), slice(20, 53), slice(52, 97)
+
+# T meets the baseline later than where delineation puts its end, by this part of the time from
+# its peak: then QTc is that of ELSA-Brasil (below), by its usual definition.
+T_TAIL = 0.25
+
+# Of the scatter between people. Independent parts give the extremes that go together in life more
+# often, so that with 1 the outer percentiles of R and S are too far out.
+_SCATTER = 0.87
+
+
+def regions():
+    """Return what tells the fields apart, (4, n_phases): all, early to late QRS, T, and P."""
+    phase = np.arange(N_PHASES)
+    return np.stack(
+        [
+            np.ones(N_PHASES),
+            np.interp(phase, [19, 20, 52, 58], [0, -1, 1, 0]),
+            np.interp(phase, [46, 58], [0, 1]),
+            np.interp(phase, [16, 20], [1, 0]),
+        ]
+    )
+
+
+@cache
+def _normal():
+    # What benchmarks/fit_heart_loops.py found in 289 normal ECGs of PTB-XL.
+    fit = json.loads(Path(__file__).with_name("_normal.json").read_text(encoding="utf-8"))
+    return {name: np.array(values) / 1e4 for name, values in fit.items()}
+
+
+def draw_hearts(female, age, rng):
+    """Draw loops (n, 3, n_phases) and fields (n, 8, 12) of people by sex (bool) and age."""
+    fit = _normal()
+    n, n_loop = len(female), 3 * N_PHASES
+    decades = np.clip((age - 45) / 10, -2.5, 4)
+    rest = rng.standard_normal((n, len(fit["modes"]))) @ fit["modes"]
+    drawn = fit["mean"][female.astype(int)] + decades[:, None] * fit["decade"] + _SCATTER * rest
+    loops = drawn[:, :n_loop].reshape(n, 3, N_PHASES) * np.exp(drawn[:, -1])[:, None, None]
+    return loops, drawn[:, n_loop:-1].reshape(n, 8, 12)
+
+
+def project(loops, fields):
+    """Return the leads I, II, V1 ... V6 at each phase (n, 8, n_phases)."""
+    parts = loops[:, None] * regions()[:, None]  # (n, 4, 3, n_phases)
+    return fields @ parts.reshape(len(loops), 12, N_PHASES)
+
+
+def draw_detail(n, rng):
+    """Draw what no dipole makes, in leads (n, 8, n_phases): notches of the QRS.
+
+    Its size gives the energy of components 4 to 8 of the QRS as in normal ECGs, .14 %.
+    """
+    knots = np.zeros((n, 8, 12), dtype=np.float32)
+    knots[..., 2:-2] = 0.02 * rng.standard_normal((n, 8, 8), dtype=np.float32)
+    knots *= np.exp(0.4 * rng.standard_normal((n, 1, 1), dtype=np.float32))
+    detail = np.zeros((n, 8, N_PHASES), dtype=np.float32)
+    at = np.linspace(0, 11, STEPS[2] + 1)
+    low = np.minimum(at.astype(int), 10)
+    part = (at - low).astype(np.float32)
+    part = part * part * (3 - 2 * part)
+    detail[..., QRS] = knots[..., low] + part * (knots[..., low + 1] - knots[..., low])
+    return detail
+
+
+def draw_timing(female, rng):
+    """Draw PR, QRS, QTc (Bazett), P and peak-to-end of T in ms, each (n,), as a dict."""
+    n = len(female)
+
+    def draw(men, women, sd, low, high):
+        return np.clip(np.where(female, women, men) + sd * rng.standard_normal(n), low, high)
+
+    # Medians: ELSA-Brasil, men and women. Spread: 2-98 % limits of Mason 2007, both sexes
+    # together: PR 113-212, QRS 69-109, QTc 361-457.
+    return {
+        "pr": draw(163, 155, 21, 105, 230),
+        "qrs": draw(89, 84, 8.5, 64, 118),
+        "qtc": draw(407, 419, 20, 345, 480),
+        # P: ELSA-Brasil. T peak to where it meets the baseline: 85 (63-112) ms in women, the
+        # same; longer by the tail.
+        "p": draw(110, 104, 14, 70, 150),
+        "tpte": draw(101, 97, 8, 75, 130),
+    }
+
+
+def landmarks(timing, rate):
+    """Return when the landmarks come in ms from the onset of QRS: (n, 6)."""
+    rr = 60 / rate
+    qt = timing["qt"]
+    p_on = -timing["pr"]
+    p_off = np.minimum(p_on + timing["p"], -14)
+    # T's fall shortens with the rate less than QT does.
+    peak = qt - timing["tpte"] * rr**0.2
+    peak = np.maximum(peak, timing["qrs"] + 0.35 * (qt - timing["qrs"]))
+    return np.stack([p_on, p_off, 0 * qt, timing["qrs"], peak, qt], axis=1)
+
+
+def phases_at(times, marks):
+    """Return the phase (n, n_times) at times in ms, where landmarks (n, 6) are."""
+    phase = np.zeros((len(marks), np.shape(times)[-1]), dtype=np.float32)
+    marks = marks.astype(np.float32)
+    for k, steps in enumerate(STEPS):
+        start, length = marks[:, k, None], marks[:, k + 1, None] - marks[:, k, None]
+        part = (np.asarray(times, dtype=np.float32) - start) / np.maximum(length, 1)
+        phase += steps * np.clip(part, 0, 1)
+    return phase
+
+
+def render(leads, phase):
+    """Interpolate leads (n, 8, n_phases) at phases (n, n_times): (n, 8, n_times), float32."""
+    n, n_leads, _ = leads.shape
+    rows = np.ascontiguousarray(leads.swapaxes(1, 2), dtype=np.float32).reshape(-1, n_leads)
+    before = np.minimum(phase.astype(np.int32), N_PHASES - 2)
+    part = (phase - before).reshape(-1, 1)
+    before = (before + N_PHASES * np.arange(n, dtype=np.int32)[:, None]).ravel()
+    found = rows[before]
+    found += part * (rows[before + 1] - found)
+    return found.reshape(n, -1, n_leads).swapaxes(1, 2)

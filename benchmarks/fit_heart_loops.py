@@ -20,7 +20,7 @@ from skecg.preprocessing import MedianBeat
 
 EIGHT = [LEADS.index(lead) for lead in INDEPENDENT_LEADS]
 OTHERS = ["MI", "STTC", "CD", "HYP"]
-N_MODES = 40
+N_MODES = 48
 # What a field and the logarithm of the size count for beside a loop of unit size.
 FIELD_WEIGHT, SIZE_WEIGHT = 1.0, 3.0
 

@@ -119,7 +119,7 @@ def lvh(loops, timing, degree, rng):
 
 def early_repolarisation(loops, timing, degree, rng):
     """J raised in V2-V5 and inferior leads, a notch at the end of R, tall T."""
-    st = degree * _scattered((0.05, 0.05, -0.06), 0.03, len(loops), rng)
+    st = degree * _scattered((0.035, 0.035, -0.04), 0.025, len(loops), rng)
     notch = np.exp(-0.5 * ((_PHASE - CORNERS[3] + 1) / 2.2) ** 2)
     loops[..., STT] *= 1.2
     loops += st * (st_shape() + 1.2 * notch)

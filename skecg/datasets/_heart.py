@@ -22,9 +22,9 @@ P, QRS, STT = slice(0, 21), slice(20, 53), slice(52, 97)
 # its peak: then QTc is that of ELSA-Brasil (below), by its usual definition.
 T_TAIL = 0.25
 
-# Of the scatter between people. Independent parts give the extremes that go together in life more
-# often, so that with 1 the outer percentiles of R and S are too far out.
-_SCATTER = 0.87
+# Of the scatter between people, in QRS and fields. Independent modes combine extremes that do not
+# come together in life: with 1 the outer percentiles of R and S are too far out.
+_SCATTER = 0.9
 
 
 def regions():
@@ -53,8 +53,11 @@ def draw_hearts(female, age, rng):
     n, n_loop = len(female), 3 * N_PHASES
     decades = np.clip((age - 45) / 10, -2.5, 4)
     rest = rng.standard_normal((n, len(fit["modes"]))) @ fit["modes"]
-    drawn = fit["mean"][female.astype(int)] + decades[:, None] * fit["decade"] + _SCATTER * rest
+    rest[:, n_loop:-1] *= _SCATTER
+    rest[:, :n_loop].reshape(n, 3, N_PHASES)[..., : CORNERS[3]] *= _SCATTER
+    drawn = fit["mean"][female.astype(int)] + decades[:, None] * fit["decade"] + rest
     loops = drawn[:, :n_loop].reshape(n, 3, N_PHASES) * np.exp(drawn[:, -1])[:, None, None]
+    loops += _early_st(female, age, rng)
     return loops, drawn[:, n_loop:-1].reshape(n, 8, 12)
 
 
@@ -62,6 +65,18 @@ def project(loops, fields):
     """Return the leads I, II, V1 ... V6 at each phase (n, 8, n_phases)."""
     parts = loops[:, None] * regions()[:, None]  # (n, 4, 3, n_phases)
     return fields @ parts.reshape(len(loops), 12, N_PHASES)
+
+
+def _early_st(female, age, rng):
+    # What normal people have at J beyond the modes, skewed upwards, to the front and down: most
+    # in young men. Set by J of normal ECGs in PTB-XL: 97.5 % points in V2 .19 mV in men, .10 in
+    # women, and STEMI criteria met by 11 % of men under 40, 5 % of older ones, .6 % of women.
+    n = len(female)
+    size = np.where(female, 0.006, 0.02 * np.clip(1 + (45 - age) / 50, 0.6, 1.4))
+    size = size * (np.exp(0.85 * rng.standard_normal(n)) - 0.6) + np.where(female, 0.008, 0)
+    direction = np.array([0.25, 0.2, -0.9]) + 0.35 * rng.standard_normal((n, 3))
+    at = (np.arange(N_PHASES) - CORNERS[3]) / np.where(np.arange(N_PHASES) < CORNERS[3], 5, 6)
+    return (size[:, None] * direction)[..., None] * np.exp(-0.5 * at**2)
 
 
 def draw_detail(n, rng):
@@ -128,9 +143,12 @@ def render(leads, phase):
     """Interpolate leads (n, 8, n_phases) at phases (n, n_times): (n, 8, n_times), float32."""
     n, n_leads, _ = leads.shape
     rows = np.ascontiguousarray(leads.swapaxes(1, 2), dtype=np.float32).reshape(-1, n_leads)
-    before = np.minimum(phase.astype(np.int32), N_PHASES - 2)
-    part = (phase - before).reshape(-1, 1)
-    before = (before + N_PHASES * np.arange(n, dtype=np.int32)[:, None]).ravel()
-    found = rows[before]
-    found += part * (rows[before + 1] - found)
-    return found.reshape(n, -1, n_leads).swapaxes(1, 2)
+    before = np.minimum(phase.astype(np.intp), N_PHASES - 2)
+    part = (phase - before).reshape(-1, 1).astype(np.float32)
+    before = (before + N_PHASES * np.arange(n)[:, None]).ravel()
+    found = rows.take(before, axis=0)
+    step = rows.take(before + 1, axis=0)
+    step -= found
+    step *= part
+    found += step
+    return np.ascontiguousarray(found.reshape(n, -1, n_leads).swapaxes(1, 2))

@@ -14,12 +14,14 @@ ELECTRODES[2:, 3:] = np.eye(6)
 
 def muscle(n, n_times, rng):
     """Draw muscle and amplifier noise of SD about 1 in a lead (n, 8, n_times), below 100 Hz."""
-    white = rng.standard_normal((n, 9, n_times + 2), dtype=np.float32)
-    noise = white[..., :-2] + white[..., 2:]
-    noise += 2 * white[..., 1:-1]
-    loud = np.exp(0.35 * rng.standard_normal((n, 9, 1), dtype=np.float32))
-    noise *= loud * np.float32(1 / (6 * 1.5) ** 0.5)  # 1.5: a lead has more than one electrode
-    return ELECTRODES @ noise
+    knots = rng.standard_normal((n, 9, n_times // 2 + 1), dtype=np.float32)
+    knots *= np.exp(0.35 * rng.standard_normal((n, 9, 1), dtype=np.float32))
+    knots = ELECTRODES @ knots
+    knots *= np.float32(0.85)  # a lead has more than one electrode, and a mean is less
+    noise = np.empty((n, 8, n_times), dtype=np.float32)
+    noise[..., ::2] = knots[..., :-1]
+    noise[..., 1::2] = 0.5 * (knots[..., :-1] + knots[..., 1:])
+    return noise
 
 
 def slow(n, n_times, rng):

@@ -13,7 +13,7 @@ from ._occlusion import draw_occlusions, occlude, reperfuse
 from ._recording import N_TIMES, find_r, median_beats, recordings
 from ._rhythm import draw_rhythm
 
-_PATIENTS = 128  # drawn at a time: bounds the memory
+_PATIENTS = 64  # drawn at a time: bounds the memory
 _FORMS = {"beat": median_beats, "ecg": recordings}
 
 

@@ -24,7 +24,7 @@ T_TAIL = 0.25
 
 # Of the scatter between people, in QRS and fields. Independent modes combine extremes that do not
 # come together in life: with 1 the outer percentiles of R and S are too far out.
-_SCATTER = 0.9
+_SCATTER = 0.95
 
 
 def regions():
@@ -56,7 +56,9 @@ def draw_hearts(female, age, rng):
     rest[:, n_loop:-1] *= _SCATTER
     rest[:, :n_loop].reshape(n, 3, N_PHASES)[..., : CORNERS[3]] *= _SCATTER
     drawn = fit["mean"][female.astype(int)] + decades[:, None] * fit["decade"] + rest
-    loops = drawn[:, :n_loop].reshape(n, 3, N_PHASES) * np.exp(drawn[:, -1])[:, None, None]
+    loops = drawn[:, :n_loop].reshape(n, 3, N_PHASES)
+    size = np.sqrt(np.square(loops[..., QRS]).sum(axis=1).mean(axis=-1))
+    loops *= (np.exp(drawn[:, -1]) / size)[:, None, None]
     loops += _early_st(female, age, rng)
     return loops, drawn[:, n_loop:-1].reshape(n, 8, 12)
 
@@ -73,7 +75,7 @@ def _early_st(female, age, rng):
     # women, and STEMI criteria met by 11 % of men under 40, 5 % of older ones, .6 % of women.
     n = len(female)
     size = np.where(female, 0.006, 0.02 * np.clip(1 + (45 - age) / 50, 0.6, 1.4))
-    size = size * (np.exp(0.85 * rng.standard_normal(n)) - 0.6) + np.where(female, 0.008, 0)
+    size = size * (np.exp(0.85 * rng.standard_normal(n)) - 0.9) + np.where(female, 0.008, 0)
     direction = np.array([0.25, 0.2, -0.9]) + 0.35 * rng.standard_normal((n, 3))
     at = (np.arange(N_PHASES) - CORNERS[3]) / np.where(np.arange(N_PHASES) < CORNERS[3], 5, 6)
     return (size[:, None] * direction)[..., None] * np.exp(-0.5 * at**2)
@@ -85,7 +87,7 @@ def draw_detail(n, rng):
     Its size gives the energy of components 4 to 8 of the QRS as in normal ECGs, .14 %.
     """
     knots = np.zeros((n, 8, 12), dtype=np.float32)
-    knots[..., 2:-2] = 0.02 * rng.standard_normal((n, 8, 8), dtype=np.float32)
+    knots[..., 2:-2] = 0.026 * rng.standard_normal((n, 8, 8), dtype=np.float32)
     knots *= np.exp(0.4 * rng.standard_normal((n, 1, 1), dtype=np.float32))
     detail = np.zeros((n, 8, N_PHASES), dtype=np.float32)
     at = np.linspace(0, 11, STEPS[2] + 1)
@@ -108,7 +110,7 @@ def draw_timing(female, rng):
     return {
         "pr": draw(163, 155, 21, 105, 230),
         "qrs": draw(89, 84, 8.5, 64, 118),
-        "qtc": draw(407, 419, 20, 345, 480),
+        "qtc": draw(402, 414, 19, 345, 480),
         # P: ELSA-Brasil. T peak to where it meets the baseline: 85 (63-112) ms in women, the
         # same; longer by the tail.
         "p": draw(110, 104, 14, 70, 150),

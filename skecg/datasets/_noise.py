@@ -12,32 +12,30 @@ ELECTRODES[2:, :3] = -1 / 3
 ELECTRODES[2:, 3:] = np.eye(6)
 
 
-def muscle(n, n_times, rng):
-    """Draw muscle and amplifier noise of SD about 1 in a lead (n, 8, n_times), below 100 Hz."""
-    knots = rng.standard_normal((n, 9, n_times // 2 + 1), dtype=np.float32)
-    knots *= np.exp(0.35 * rng.standard_normal((n, 9, 1), dtype=np.float32))
-    knots = ELECTRODES @ knots
-    knots *= np.float32(0.85)  # a lead has more than one electrode, and a mean is less
-    noise = np.empty((n, 8, n_times), dtype=np.float32)
-    noise[..., ::2] = knots[..., :-1]
-    noise[..., 1::2] = 0.5 * (knots[..., :-1] + knots[..., 1:])
-    return noise
+def electrode_noise(n, n_times, rng):
+    """Draw noise of SD about 1 in a lead, (n, 8, n_times), that falls with the frequency.
+
+    Of muscle, skin and amplifier; from 8 to 230 Hz the spectrum is that of the medians of PTB-XL
+    between T and P.
+    """
+    noise = 1.1 * _knots(n, n_times, 40, rng)
+    noise += 0.42 * _knots(n, n_times, 10, rng)
+    white = rng.standard_normal((n, 9, n_times // 2 + 1), dtype=np.float32)
+    white *= np.float32(0.17) * np.exp(0.4 * rng.standard_normal((n, 9, 1), dtype=np.float32))
+    noise[..., ::2] += white[..., :-1]
+    noise[..., 1::2] += 0.5 * (white[..., :-1] + white[..., 1:])
+    return ELECTRODES @ noise
 
 
-def slow(n, n_times, rng):
-    """Draw slow noise of SD about 1 in a lead, (n, 8, n_times): knots 80 ms apart."""
-    knots = rng.standard_normal((n, 9, n_times // 40 + 3), dtype=np.float32) / np.float32(1.4)
-    return ELECTRODES @ _cubic(knots, 40, n_times)
-
-
-def _cubic(knots, step, n_times):
-    # The cubic B-spline through equally spaced knots.
+def _knots(n, n_times, step, rng):
+    # Cubic B-splines of random knots.
+    knots = rng.standard_normal((n, 9, n_times // step + 3), dtype=np.float32)
     t = np.arange(step, dtype=np.float32) / step
     basis = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1,
-                      t**3]) / 4  # fmt: skip
+                      t**3]) / 6  # fmt: skip
     windows = np.lib.stride_tricks.sliding_window_view(knots, 4, axis=-1)
     signal = windows @ basis.astype(np.float32)
-    return signal.reshape(*knots.shape[:-1], -1)[..., :n_times]
+    return signal.reshape(n, 9, -1)[..., :n_times]
 
 
 def recording_noise(level, breath, rng):
@@ -46,7 +44,7 @@ def recording_noise(level, breath, rng):
     Parameters
     ----------
     level : ndarray of shape (n,)
-        SD of muscle noise in mV.
+        SD of the noise of electrodes in mV.
     breath : ndarray of shape (n, n_times)
         Course of the breath, of size 1.
     rng : numpy.random.Generator
@@ -57,7 +55,7 @@ def recording_noise(level, breath, rng):
     def normal(scale, *shape):
         return np.float32(scale) * rng.standard_normal(shape, dtype=np.float32)
 
-    leads = muscle(n, n_times, rng)
+    leads = electrode_noise(n, n_times, rng)
     leads *= level.astype(np.float32)[:, None, None]
     # One recording in six has bursts, of three times the noise.
     bursts = np.flatnonzero(rng.random(n) < 1 / 6)

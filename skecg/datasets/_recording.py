@@ -5,7 +5,7 @@ import numpy as np
 from .._beats import r_offset
 from ..leads import INDEPENDENT_LEADS, to_standard_order
 from ._heart import SAMPLING_RATE, phases_at, project, render
-from ._noise import muscle, recording_noise, slow
+from ._noise import electrode_noise, recording_noise
 from ._rhythm import (
     ATRIAL,
     NORMAL,
@@ -54,8 +54,7 @@ def median_beats(loops, fields, detail, marks, table, rng):
     # The median of n beats has 1.25 / sqrt(n) of the noise of one.
     n_beats = np.clip(table["rate"].to_numpy() / 6 - 1, 4, None)
     level = (table["noise"].to_numpy() * 1.25 / np.sqrt(n_beats)).astype(np.float32)
-    signal += level[:, None, None] * muscle(n, 600, rng)
-    signal += 0.6 * level[:, None, None] * slow(n, 600, rng)
+    signal += level[:, None, None] * electrode_noise(n, 600, rng)
     onset = R_INDEX + np.rint(marks[:, 2] / _MS).astype(int)
     pq = onset[:, None, None] + np.arange(-10, -1)
     signal -= np.take_along_axis(signal, pq, axis=-1).mean(axis=-1, keepdims=True)

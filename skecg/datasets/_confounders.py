@@ -119,7 +119,7 @@ def lvh(loops, timing, degree, rng):
 
 def early_repolarisation(loops, timing, degree, rng):
     """J raised in V2-V5 and inferior leads, a notch at the end of R, tall T."""
-    st = degree * _scattered((0.035, 0.035, -0.04), 0.025, len(loops), rng)
+    st = degree * _scattered((0.028, 0.03, -0.035), 0.025, len(loops), rng)
     notch = np.exp(-0.5 * ((_PHASE - CORNERS[3] + 1) / 2.2) ** 2)
     loops[..., STT] *= 1.2
     loops += st * (st_shape() + 1.2 * notch)
@@ -225,10 +225,10 @@ CONDUCTION = {
     "WPW": (0.005, 0.0, wpw),
 }
 CONFOUNDERS = {
-    "none": (0.485, 0.76, None),
+    "none": (0.50, 0.76, None),
     "LVH": (0.09, 0.07, lvh),
-    "early repolarisation": (0.06, 0.03, early_repolarisation),
-    "pericarditis": (0.015, 0.0, pericarditis),
+    "early repolarisation": (0.05, 0.03, early_repolarisation),
+    "pericarditis": (0.01, 0.0, pericarditis),
     "old infarct": (0.07, 0.08, old_infarct),
     "aneurysm": (0.015, 0.01, aneurysm),
     "ST depression": (0.08, 0.0, st_depression),

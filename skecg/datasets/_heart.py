@@ -22,9 +22,8 @@ P, QRS, STT = slice(0, 21), slice(20, 53), slice(52, 97)
 # its peak: then QTc is that of ELSA-Brasil (below), by its usual definition.
 T_TAIL = 0.25
 
-# Of the scatter between people, in QRS and fields. Independent modes combine extremes that do not
-# come together in life: with 1 the outer percentiles of R and S are too far out.
-_SCATTER = 0.95
+# On the modes of QRS and fields, which were found in men and women together: women vary less.
+_SCATTER = {"M": 1.0, "F": 0.84}
 
 
 def regions():
@@ -53,8 +52,9 @@ def draw_hearts(female, age, rng):
     n, n_loop = len(female), 3 * N_PHASES
     decades = np.clip((age - 45) / 10, -2.5, 4)
     rest = rng.standard_normal((n, len(fit["modes"]))) @ fit["modes"]
-    rest[:, n_loop:-1] *= _SCATTER
-    rest[:, :n_loop].reshape(n, 3, N_PHASES)[..., : CORNERS[3]] *= _SCATTER
+    scatter = np.where(female, _SCATTER["F"], _SCATTER["M"])[:, None]
+    rest[:, n_loop:-1] *= scatter
+    rest[:, :n_loop].reshape(n, 3, N_PHASES)[..., : CORNERS[3]] *= scatter[..., None]
     drawn = fit["mean"][female.astype(int)] + decades[:, None] * fit["decade"] + rest
     loops = drawn[:, :n_loop].reshape(n, 3, N_PHASES)
     size = np.sqrt(np.square(loops[..., QRS]).sum(axis=1).mean(axis=-1))

@@ -26,7 +26,7 @@ SEGMENTS = pd.DataFrame(
         ("RCA", "distal", 0.22, (-0.25, 0.75, 0.55), 0.12, 0.85),
         ("LCx", "lateral", 0.07, (0.35, 0.15, 0.85), 0.10, 1.00),
         ("LCx", "posterior", 0.07, (-0.02, 0.20, 0.98), 0.09, 1.00),
-        ("LCx", "inferior", 0.06, (-0.05, 0.65, 0.75), 0.10, 1.00),
+        ("LCx", "inferior", 0.06, (-0.02, 0.50, 0.86), 0.10, 1.00),
     ],
     columns=["artery", "segment", "share", "direction", "length", "spread"],
 )

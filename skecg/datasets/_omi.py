@@ -151,7 +151,7 @@ def _draw(omi, n_ecgs, severity, rng):
     # From patients to their ECGs, of which each is a little later than the one before.
     row = np.repeat(np.arange(n), n_ecgs)
     number = np.arange(len(row)) - np.repeat(np.cumsum(n_ecgs) - n_ecgs, n_ecgs)
-    later = number * rng.uniform(10, 120, len(row))
+    later = number * rng.uniform(10, 120, n)[row]
     loops, timing = loops[row], {name: values[row] for name, values in timing.items()}
     rate = timing["rate"] * np.exp(0.08 * rng.standard_normal(len(row)))
     timing["rate"] = np.clip(rate, 38, 165)

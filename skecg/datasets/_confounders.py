@@ -134,7 +134,7 @@ def pericarditis(loops, timing, degree, rng):
 
 
 def old_infarct(loops, timing, degree, rng):
-    """A scar takes early forces away, and T turns away: inferior, anterior, lateral, posterior."""
+    """Take early forces away by a scar, and turn T away: inferior, anterior, lateral or posterior."""
     walls = np.array([(-0.1, 0.75, 0.2), (0.1, -0.05, -0.75), (0.7, -0.2, 0.1), (0.1, 0.1, 0.8)])
     wall = walls[rng.choice(4, len(loops), p=[0.42, 0.38, 0.1, 0.1]), :, None]
     wall = wall + 0.12 * rng.standard_normal(wall.shape)

@@ -69,7 +69,7 @@ def recordings(loops, fields, detail, marks, table, rng):
     rhythm, rate = table["rhythm"].to_numpy(), table["rate"].to_numpy()
     times, kinds = beat_times(rhythm, rate, seconds, breath_rate, rng)
     shown = (times > -0.7) & (times < seconds + 0.7)
-    owner, column = np.nonzero(shown)
+    owner = np.nonzero(shown)[0]
     times, kinds = times[shown], kinds[shown]
     phase = rng.uniform(0, 2 * np.pi, n)
     breath_at = np.sin(2 * np.pi * breath_rate[owner] * times + phase[owner])
@@ -133,5 +133,3 @@ def _add_spikes(signal, fields, marks, table, owner, times):
     inside = (at >= 0) & (at < signal.shape[-1])
     spike = fields[row, :, :3] @ np.array([-0.3, 0.6, -0.2])
     signal[row[inside], :, at[inside]] += spike[inside]
-
-

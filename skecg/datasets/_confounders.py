@@ -134,7 +134,7 @@ def pericarditis(loops, timing, degree, rng):
 
 
 def old_infarct(loops, timing, degree, rng):
-    """Take early forces away by a scar, and turn T away: inferior, anterior, lateral or posterior."""
+    """Take early forces away by a scar, and turn T away, in one of four walls."""
     walls = np.array([(-0.1, 0.75, 0.2), (0.1, -0.05, -0.75), (0.7, -0.2, 0.1), (0.1, 0.1, 0.8)])
     wall = walls[rng.choice(4, len(loops), p=[0.42, 0.38, 0.1, 0.1]), :, None]
     wall = wall + 0.12 * rng.standard_normal(wall.shape)

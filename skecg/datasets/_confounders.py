@@ -158,7 +158,7 @@ def st_depression(loops, timing, degree, rng):
 
 
 def subendocardial(loops, timing, degree, rng):
-    """ST up in aVR, down in most others: no culprit LAD or left main in 79 (Harhash 2019)."""
+    """ST up in aVR, down in most others: no culprit LAD or left main in 79 (Harhash)."""
     st = degree * _scattered((-0.17, -0.15, 0.06), 0.04, len(loops), rng)
     loops[..., STT] *= rng.uniform(0.4, 1.0, (len(loops), 1, 1))
     loops += st * (st_shape() + 0.3 * t_shape())

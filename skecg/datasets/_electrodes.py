@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# Share of ECGs. Limb swaps: 0.4 % in a clinic, 4 % in intensive care (Rudiger 2007); arms most.
+# Share of ECGs. Limb swaps: 0.4 % in a clinic, 4 % in intensive care; arms most.
 # V1 and V2 lie more than 1.6 cm too high in over half of routine ECGs, V4-V6 too low in a
 # third to a half (Wenger and Kligfield 1996): that is in the scatter of the fields of real
 # people; here are those beyond 4 cm. Swaps of chest electrodes: chosen.

@@ -41,7 +41,7 @@ def regions():
 
 @cache
 def _normal():
-    # What benchmarks/fit_heart_loops.py found in 289 normal ECGs of PTB-XL.
+    # What benchmarks/fit_heart_loops.py found in 286 normal ECGs of PTB-XL.
     fit = json.loads(Path(__file__).with_name("_normal.json").read_text(encoding="utf-8"))
     return {name: np.array(values) / 1e4 for name, values in fit.items()}
 
@@ -82,7 +82,7 @@ def project(loops, fields):
 def _early_st(female, age, rng):
     # What normal people have at J beyond the modes, skewed upwards, to the front and down: most
     # in young men. Set by J of normal ECGs in PTB-XL: 97.5 % points in V2 .19 mV in men, .10 in
-    # women, and STEMI criteria met by 11 % of men under 40, 5 % of older ones, .6 % of women.
+    # women, and how many of them meet the STEMI criteria, 1.4 to 3.4 % by how J is found.
     n = len(female)
     size = np.where(female, 0.007, 0.026 * np.clip(1 + (45 - age) / 50, 0.6, 1.4))
     size = size * (np.exp(0.85 * rng.standard_normal(n)) - 0.9) + np.where(female, 0.008, 0)
@@ -109,7 +109,7 @@ def draw_detail(n, rng):
 
 
 def draw_timing(female, rng):
-    """Draw PR, QRS, QTc (Bazett), P and peak-to-end of T in ms, each (n,), as a dict."""
+    """Draw PR, QRS, QTc (at 60 a minute), P and peak-to-end of T in ms, each (n,), as a dict."""
     n = len(female)
 
     def draw(men, women, sd, low, high):

@@ -12,7 +12,7 @@ from ._heart import CORNERS, N_PHASES, QRS, STEPS
 # series, LAD 40, RCA 37, LCx 20, other 3 %. What sets the segments apart:
 # - proximal LAD: aVL up and III down by the first diagonal and septal; wrap-around: the
 #   inferior apex as well, III up; diagonal: I, aVL and V2 up, III down (South African flag);
-# - RCA: ST depression in V3 over elevation in III .2 proximal, .8 distal, 2.5 in LCx (Kosuge);
+# - RCA: ST depression in V3 over elevation in III .2 proximal, .8 distal, 2.5 in LCx;
 #   proximal, the right ventricle raises V1;
 # - LCx: lateral V6 up; posterior, V1-V4 down and no more; inferior, II and III up.
 SEGMENTS = pd.DataFrame(

@@ -28,12 +28,14 @@ def make_omi(
 ):
     """Make simulated 12-lead ECGs of chest pain with and without an occluded artery.
 
-    A moving dipole stands for the heart. An occlusion (OMI) adds an ST vector in the direction
-    of its artery and a taller T wave. Each patient has a lead matrix of their own, so reciprocal
-    changes and Einthoven's law follow from geometry. Both classes hold ECGs that mislead: left
-    ventricular hypertrophy, bundle branch blocks, early repolarisation, subendocardial ST
-    depression, old infarcts, low voltage, and, without OMI only, pericarditis. The arteries move
-    the same leads in opposite directions: a linear model of amplitudes sees next to nothing.
+    A heartbeat is a dipole that moves on the loops of P, QRS and T. Each patient has loops and a
+    lead field of their own, drawn by sex and age with the means and the spread of normal ECGs of
+    PTB-XL. An occlusion (OMI) adds an ST vector in the direction of its artery and segment, a T
+    wave that is hyperacute at first and inverted at its end later, and loss of R; reciprocal
+    changes and Einthoven's law follow from geometry. Positive means occluded when the ECG was
+    taken: what an artery that has opened again leaves behind is negative, as is ST elevation in
+    aVR from subendocardial ischaemia. Both classes hold ECGs that mislead (other diseases, bundle
+    branch blocks, pacing, atrial fibrillation, misplaced electrodes, low voltage).
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def make_omi(
         "beat": the median beat of a recording, 600 samples with R at sample 300 and the level
         before QRS at zero; neighbouring beats are in view when the heart is fast enough.
         "ecg": the recording itself, 10 s in 5000 samples, with breathing, baseline wander, mains
-        hum, muscle noise and some ventricular ectopic beats.
+        hum, muscle and motion noise, ectopic beats and pacing spikes.
     severity : float, default=1.0
         Factor on the ST vectors of all occlusions. 1 is as in life, where the STEMI criteria find
         two in five; 2 gives an easy set, for demonstrations and tests in minutes.
@@ -65,10 +67,26 @@ def make_omi(
     groups : ndarray of shape (n_samples,), int64
         The patients' numbers.
     table : DataFrame of n_samples rows
-        Only with ``return_table=True``. Columns: patient; omi; artery ("LAD", "RCA", "LCx" or
-        "none"); st_vector, the length of the occlusion's ST vector in mV; confounder; sex
-        ("F" or "M"); age in years; rate in beats per minute; pr, qrs and qt in ms; and onset,
-        the beginning of QRS in ms from R.
+        Only with ``return_table=True``. What an ECG was made from:
+
+        - patient, omi: as in `groups` and `y`; sex ("F", "M"); age in years;
+        - artery ("LAD", "diagonal", "RCA", "LCx", "none") and segment of the occlusion, or of one
+          that has opened again; minutes since its onset, NaN where there is none; st_vector, the
+          length of its ST vector in mV before the course of time, and st_x, st_y, st_z, its parts
+          to the left, the feet and the back;
+        - confounder: "none", "LVH", "early repolarisation", "pericarditis", "old infarct",
+          "aneurysm", "ST depression", "STE aVR", "reperfusion", "T change", "hyperkalaemia",
+          "digitalis", "pulmonary embolism", "hypothermia" or "low voltage";
+        - conduction: "normal", "LBBB", "RBBB", "paced" or "WPW"; rhythm: "sinus", "AF", "PVC",
+          "PAC" or "bigeminy"; rate in beats a minute; pr, qrs and qt in ms; onset, the beginning
+          of QRS in ms from R;
+        - placement: "in place", or which electrodes are swapped or lie wrong; noise, its SD in mV.
+
+    Notes
+    -----
+    More than fits into memory is made in parts, with another seed for each. The normal heart was
+    fitted to the normal ECGs among ids 1-500 of PTB-XL: a model trained on simulated ECGs is not
+    wholly blind to those.
 
     References
     ----------
@@ -78,6 +96,8 @@ def make_omi(
     .. [3] Martinez et al. (2017), STAFF III Database, PhysioNet, doi:10.13026/C20P4H.
     .. [4] Mason et al. (2007), Electrocardiographic reference ranges derived from 79,743
        ambulatory subjects, Journal of Electrocardiology 40, 228-234.
+    .. [5] Wagner et al. (2020), PTB-XL, a large publicly available electrocardiography dataset,
+       Scientific Data 7, 154.
 
     Examples
     --------

@@ -7,16 +7,14 @@ from ._occlusion import st_shape, t_shape
 
 NORMAL, VENTRICULAR, ATRIAL = range(3)  # kinds of beats
 
-# Share of patients. Atrial fibrillation: by age below. Ectopic beats are seen in a tenth of
-# 10 s recordings of older patients; as bigeminy in one of a hundred.
+# Share of patients, chosen; atrial fibrillation by age below.
 _SHARES = {"PVC": 0.06, "PAC": 0.05, "bigeminy": 0.01}
 
 
 def draw_rhythm(age, paced, rng):
     """Draw the rhythm of patients by name; none but sinus, or pacing after it, where paced."""
     n = len(age)
-    # Atrial fibrillation: 1 % under 60 years, doubling every decade to 9 % at 80 and over (Go
-    # 2001, ATRIA), twice that in emergency departments.
+    # 2 % at 60 years, doubling every nine years: 9 % at 80, as in the general population.
     fibrillates = rng.random(n) < 0.02 * 2 ** np.clip((age - 60) / 9, -2, 3)
     share = rng.random(n)
     edges = np.cumsum(list(_SHARES.values()))

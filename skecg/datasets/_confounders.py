@@ -225,9 +225,9 @@ CONDUCTION = {
     "WPW": (0.005, 0.0, wpw),
 }
 CONFOUNDERS = {
-    "none": (0.50, 0.76, None),
+    "none": (0.51, 0.76, None),
     "LVH": (0.09, 0.07, lvh),
-    "early repolarisation": (0.05, 0.03, early_repolarisation),
+    "early repolarisation": (0.04, 0.03, early_repolarisation),
     "pericarditis": (0.01, 0.0, pericarditis),
     "old infarct": (0.07, 0.08, old_infarct),
     "aneurysm": (0.015, 0.01, aneurysm),

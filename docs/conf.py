@@ -24,6 +24,6 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     # The two comparisons take minutes to an hour: their recorded output is in results.rst.
-    "filename_pattern": "plot_learning_rate|plot_forest_features",
+    "filename_pattern": "plot_learning_rate|plot_forest_features|plot_ecg_paper|plot_saliency",
     "show_memory": False,
 }

@@ -20,6 +20,7 @@ from ._validation import (
     check_groups,
     check_patients,
     draw_seed,
+    positive_class,
     split_validation,
     validate_ecgs,
     validation_fold,
@@ -465,6 +466,23 @@ class NetClassifier(NeuralNetClassifier):
         """Return a new component; an instance given as a parameter is copied, never trained."""
         return super().initialized_instance(copy.deepcopy(instance_or_cls), kwargs)
 
+    def _restore(self, module, history):
+        """Take a trained module and the history of its epochs, as ``initialize`` takes a new one.
+
+        The optimizer begins anew.
+        """
+        self._initialize_virtual_params()
+        self._initialize_callbacks()
+        with self._current_init_context("module"):
+            module = module.to(self._checked_device())
+            self.module_ = self.torch_compile(module, name="module")
+        self._initialize_criterion()
+        self._initialize_optimizer()
+        self._initialize_history()
+        self.history_.extend({"batches": [], **row} for row in history)
+        self._validate_params()
+        self.initialized_ = True
+
     def get_params_for(self, prefix):
         """Collect the parameters of a component, with leads and classes for the module."""
         params = super().get_params_for(prefix)
@@ -514,14 +532,7 @@ class NetClassifier(NeuralNetClassifier):
         return device
 
     def _positive_code(self):
-        if self.pos_label is None:
-            return 1
-        found = np.flatnonzero(self.classes_ == self.pos_label)
-        if not len(found):
-            raise ValueError(
-                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
-            )
-        return int(found[0])
+        return positive_class(self.classes_, self.pos_label)
 
     @staticmethod
     def _with_leads(X):

@@ -54,7 +54,7 @@ def find_qrs(band):
     usual = _usual_peak(size)
     limit = np.maximum(usual, max(0.2 * _middle(usual), 0.01))  # 10 uV is no QRS
     relative = np.minimum(size / limit[:, None], 1)
-    envelope = uniform_filter1d(_middle(relative), 7)  # 56 ms
+    envelope = uniform_filter1d(_sorted(relative, [len(relative) // 2])[0], 7)  # 56 ms
     # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
     threshold = max(0.5 * _usual_peak(envelope[None])[0], 0.05)
     peaks = _peaks(envelope, threshold)
@@ -280,6 +280,8 @@ def _prepare(signal, sampling_rate):
     # used, or None; and which leads are flat, saturated and missing.
     seconds = signal.shape[-1] / sampling_rate
     if seconds < MIN_SECONDS:
+        if np.isnan(signal).all():  # what read_ecgs gives for an unreadable file
+            raise UnusableECG("no values")
         raise UnusableECG(f"{seconds:.2g} s is shorter than {MIN_SECONDS} s")
     mean = signal.mean(axis=-1, keepdims=True)
     holes, missing = None, np.zeros(len(signal), dtype=bool)

@@ -13,11 +13,12 @@ from ._validation import (
     all_or_nothing,
     check_groups,
     draw_seed,
+    positive_class,
     split_validation,
     validate_ecgs,
     validate_table,
 )
-from .feature_extraction import BeatFeatures, is_feature_table
+from .feature_extraction import BeatFeatures, check_kind, is_feature_table
 
 _LOW, _HIGH = 5, 20  # of 100: the limits of the risk groups in Al-Zaiti et al. (2023)
 
@@ -215,14 +216,8 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
     def _table(self, X):
         """Return the features of X, of the kind of X that the forest was fitted on."""
         check_is_fitted(self)
-        given, expected = is_feature_table(X), self._features is None
-        if given != expected:
-            kinds = ("median beats", "a table of features, a DataFrame")
-            raise ValueError(
-                f"X is {kinds[0] if expected else kinds[1]}, but this {type(self).__name__} was "
-                f"fitted on {kinds[expected]}."
-            )
-        if expected:
+        check_kind(self, X, fitted_on_table=self._features is None)
+        if self._features is None:
             table = validate_table(self, X, reset=False)
         else:
             table = self._features.transform(validate_ecgs(self, X, reset=False))
@@ -356,11 +351,4 @@ class FeatureForestClassifier(ClassifierMixin, BaseEstimator):
                 f"A risk is that of one of two classes, but y held {len(self.classes_)} classes in "
                 "fit. Use predict_proba."
             )
-        if self.pos_label is None:
-            return 1
-        found = np.flatnonzero(self.classes_ == self.pos_label)
-        if not len(found):
-            raise ValueError(
-                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
-            )
-        return int(found[0])
+        return positive_class(self.classes_, self.pos_label)

@@ -300,3 +300,13 @@ def _group_share(codes, groups, fraction, rng):
         "No split by patient was found that leaves every class on both sides. Give fold=, or "
         "X_val= and y_val=."
     )
+
+
+def positive_class(classes, pos_label):
+    """Return the number of the positive class: of `pos_label`, else 1."""
+    if pos_label is None:
+        return 1
+    found = np.flatnonzero(classes == pos_label)
+    if not len(found):
+        raise ValueError(f"pos_label={pos_label!r} is not one of the classes {classes.tolist()}.")
+    return int(found[0])

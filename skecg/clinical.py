@@ -30,8 +30,8 @@ from skecg._rules import (
     south_african_flag,
     st_elevation,
 )
-from skecg._validation import all_or_nothing, validate_ecgs, validate_table
-from skecg.feature_extraction import BeatFeatures, is_feature_table
+from skecg._validation import all_or_nothing, positive_class, validate_ecgs, validate_table
+from skecg.feature_extraction import BeatFeatures, check_kind, is_feature_table
 from skecg.leads import LEADS
 
 __all__ = [
@@ -173,10 +173,7 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"{type(self).__name__} needs two classes, but y holds {self.classes_.tolist()}."
             )
-        if self.pos_label is not None and self.pos_label not in self.classes_:
-            raise ValueError(
-                f"pos_label={self.pos_label!r} is not one of the classes {self.classes_.tolist()}."
-            )
+        positive_class(self.classes_, self.pos_label)
         return self
 
     def _fit_features(self, X):
@@ -249,18 +246,12 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def _positive(self):
-        return 1 if self.pos_label is None else int(self.pos_label == self.classes_[1])
+        return positive_class(self.classes_, self.pos_label)
 
     def _table(self, X):
         check_is_fitted(self)
-        given, expected = is_feature_table(X), self._features is None
-        if given != expected:
-            kinds = ("median beats", "a table of features, a DataFrame")
-            raise ValueError(
-                f"X is {kinds[given]}, but this {type(self).__name__} was fitted on "
-                f"{kinds[expected]}."
-            )
-        if not expected:
+        check_kind(self, X, fitted_on_table=self._features is None)
+        if self._features is not None:
             return self._features.transform(validate_ecgs(self, X, reset=False))
         validate_table(self, _used(X), reset=False)
         return X

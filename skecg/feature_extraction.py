@@ -286,6 +286,17 @@ def is_feature_table(X):
     return isinstance(X, pd.DataFrame) and not _names_of_twelve_leads().isdisjoint(X.columns)
 
 
+def check_kind(estimator, X, *, fitted_on_table):
+    """Refuse a table where the estimator was fitted on median beats, and the other way round."""
+    given = is_feature_table(X)
+    if given != fitted_on_table:
+        kinds = ("median beats", "a table of features, a DataFrame")
+        raise ValueError(
+            f"X is {kinds[given]}, but this {type(estimator).__name__} was fitted on "
+            f"{kinds[fitted_on_table]}."
+        )
+
+
 def add_patient(table, *, age=None, sex=None, heart_rate=None):
     """Add what a median beat does not tell: age, sex, and heart rate with corrected intervals.
 

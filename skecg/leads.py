@@ -14,7 +14,7 @@ INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _STANDARD_NAME = {name.upper(): name for name in LEADS}
 
 # What files put around a lead's name: "ECG II", "Lead I (Einthoven)", "MDC_ECG_LEAD_V1".
-_AROUND = re.compile(r"^(MDC_ECG_LEAD_|(ECG|EKG)[ _-]+|LEAD[ _-]+)+|\s*[,(].*$", re.IGNORECASE)
+_AROUND = re.compile(r"^(MDC_ECG_LEAD_|(ECG|EKG)[ _-]+|LEAD[ _-]+)+|\s*[,(\[].*$", re.IGNORECASE)
 _MINUS = "-\N{MINUS SIGN}\N{EN DASH}"
 
 # Einthoven (III = II - I) and Goldberger (aVR, aVL, aVF) in terms of I and II.

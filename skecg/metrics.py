@@ -1,8 +1,28 @@
-"""The paper's score: AUC and average precision in one number."""
+"""The paper's score, operating points, and tables of measures with their intervals."""
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils.validation import check_array, column_or_1d
+
+from ._comparison import delong_test, paired_differences
+from ._subgroups import omi_subgroups, subgroup_table
+from ._tables import bootstrap_interval, classification_table
+from ._thresholds import f1_threshold, net_benefit, rule_in_threshold, rule_out_threshold
+
+__all__ = [
+    "auc_ap_score",
+    "auc_ap_scorer",
+    "bootstrap_interval",
+    "classification_table",
+    "delong_test",
+    "f1_threshold",
+    "net_benefit",
+    "omi_subgroups",
+    "paired_differences",
+    "rule_in_threshold",
+    "rule_out_threshold",
+    "subgroup_table",
+]
 
 
 def _auc_ap(y_true, y_score, *, pos_label=None, labels=None):

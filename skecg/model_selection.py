@@ -1,4 +1,4 @@
-"""The paper's rotation of folds: train on most, validate on one, test on one."""
+"""The paper's rotation of folds: train on most, validate on one, test on one; and its results."""
 
 import heapq
 import time
@@ -16,8 +16,11 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm import tqdm
 
+from ._comparison import best_fold, fold_differences
 from ._validation import check_folds, check_groups, draw_seed, validation_fold
 from .metrics import _auc_ap
+
+__all__ = ["best_fold", "cross_validate_rotation", "fold_differences", "rotate_folds"]
 
 
 def rotate_folds(y, groups=None, *, n_splits=10, random_state=None):
@@ -176,6 +179,7 @@ def cross_validate_rotation(
     alpha=2 / 3,
     pos_label=None,
     return_proba=False,
+    return_estimator=False,
     random_state=None,
     n_jobs=None,
     verbose=0,
@@ -213,6 +217,8 @@ def cross_validate_rotation(
         the second of the sorted labels.
     return_proba : bool, default=False
         Whether to return the out-of-fold probabilities as well.
+    return_estimator : bool, default=False
+        Whether to return the fitted estimators as well.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds when `fold` is None; estimators have seeds of their own.
     n_jobs : int, default=None
@@ -229,6 +235,8 @@ def cross_validate_rotation(
     proba : dict of str to ndarray of shape (n_samples, n_classes)
         Only with ``return_proba=True``: each row's probabilities from the one fit that
         neither trained nor validated on it, columns in the order of the sorted labels.
+    fitted : dict of str to list of estimator
+        Only with ``return_estimator=True``: the fitted clones in the order of the table's folds.
 
     Raises
     ------
@@ -271,24 +279,28 @@ def cross_validate_rotation(
     _check_every_fold(y, fold, labels)
 
     jobs = [(name, k) for name in estimators for k in np.unique(fold)]
+    settings = (labels, alpha, pos_label, return_estimator)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_fit_and_score)(
-            clone(estimators[name]), X, y, fold, groups, k, labels, alpha, pos_label
-        )
+        delayed(_fit_and_score)(clone(estimators[name]), X, y, fold, groups, k, *settings)
         for name, k in jobs
     )
     results = tqdm(results, total=len(jobs), unit="fit", disable=not verbose)
-    rows, proba = [], {name: np.full((len(y), len(labels)), np.nan) for name in estimators}
-    for (name, k), (row, test_proba) in zip(jobs, results, strict=True):
+    rows, fitted = [], {name: [] for name in estimators}
+    proba = {name: np.full((len(y), len(labels)), np.nan) for name in estimators}
+    for (name, k), (row, test_proba, estimator) in zip(jobs, results, strict=True):
         rows.append({"model": name, **row})
         proba[name][fold == k] = test_proba
+        fitted[name].append(estimator)
         results.set_postfix_str(f"{name}, fold {k}: test AUC {row['test_auc']:.3f}")
     table = pd.DataFrame(rows).astype({"best_epoch": "Int64"})
-    return (table, proba) if return_proba else table
+    found = (table, *([proba] if return_proba else []), *([fitted] if return_estimator else []))
+    return found if len(found) > 1 else table
 
 
-def _fit_and_score(estimator, X, y, fold, groups, test_fold, labels, alpha, pos_label):
-    """Fit on all folds but one; return a row of the table and the test probabilities."""
+def _fit_and_score(
+    estimator, X, y, fold, groups, test_fold, labels, alpha, pos_label, return_estimator
+):
+    """Fit on all folds but one; return a row of the table, the test probabilities, the fit."""
     test = np.flatnonzero(fold == test_fold)
     rest = np.flatnonzero(fold != test_fold)
     validates = fold[rest] == validation_fold(fold[rest])
@@ -314,7 +326,8 @@ def _fit_and_score(estimator, X, y, fold, groups, test_fold, labels, alpha, pos_
             f"{part}_score": alpha * auc + (1 - alpha) * ap,
         }
     best_epoch = getattr(_last_step(estimator), "best_epoch_", None)
-    return row | {"best_epoch": best_epoch, "seconds": seconds}, proba
+    row |= {"best_epoch": best_epoch, "seconds": seconds}
+    return row, proba, estimator if return_estimator else None
 
 
 def _last_step(estimator):

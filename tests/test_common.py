@@ -6,6 +6,7 @@ from unittest import SkipTest
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skecg import (
@@ -16,6 +17,7 @@ from skecg import (
     STEMICriteriaClassifier,
     TemporalResNetClassifier,
 )
+from skecg.calibration import PriorCorrection
 from skecg.datasets import make_omi
 from skecg.feature_extraction import BeatFeatures
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
@@ -27,6 +29,8 @@ NETWORKS = [SmartNetClassifier, TemporalResNetClassifier, ResNetClassifier, ALVD
 CHECKED = [
     *((net(**SHORT), 55) for net in NETWORKS),
     (FeatureForestClassifier(n_estimators=30, random_state=0), 55),
+    (PriorCorrection(LogisticRegression()), 55),
+    (PriorCorrection(ALVDClassifier(**SHORT)), 55),
     (BeatFeatures(), 46),
     (LeadStandardScaler(), 46),
     (LeadStandardScaler(scope="ecg"), 46),

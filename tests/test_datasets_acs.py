@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from skecg.datasets import load_acs_ecg
+from skecg.io import read_ecg
 from skecg.io._wfdb import read_wfdb
 from skecg.leads import LEADS
 
@@ -93,6 +94,14 @@ def test_paths_of_whole_recordings_can_be_read_as_wfdb(copy):
     acs = load_acs_ecg(copy)
     path = load_acs_ecg(copy, as_paths=True).data[1]
     np.testing.assert_array_equal(read_wfdb(path)[0], acs.data[1])
+
+
+def test_the_reader_of_files_tells_of_a_short_recording_and_of_wrong_checksums(copy):
+    ecg = read_ecg(load_acs_ecg(copy, as_paths=True).data[0])
+    assert ecg.signal.shape == (12, 3500)
+    assert "the file ends after 3500 of 5000 samples" in ecg.notes
+    ecg = read_ecg(load_acs_ecg(copy, as_paths=True).data[1])
+    assert any(note.endswith("differ from the header's checksum") for note in ecg.notes)
 
 
 def test_a_short_recording_ends_in_nan_and_a_missing_sample_is_nan(copy):
@@ -210,7 +219,7 @@ def test_a_damaged_table_is_named(copy, old, new, message):
 @pytest.mark.parametrize(
     ("form", "file", "content", "message"),
     [
-        ("raw", "row_data/00010.dat", b"", r"00010\.hea .* of which 0 exist"),
+        ("raw", "row_data/00010.dat", b"", r"names 00010\.dat, which holds no samples"),
         ("median", "med_data/00010.med", bytes(100), r"00010\.med holds 50 values"),
     ],
 )

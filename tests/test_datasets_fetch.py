@@ -20,7 +20,6 @@ from skecg.datasets import (
     fetch_staff3,
 )
 
-pytest.importorskip("pooch")
 LONG = bytes(range(256)) * 4000  # longer than a chunk
 LUDB = {"LICENSE.txt": b"ODC-By", "ludb.csv": b"ID\n1\n", "data/1.dat": LONG, "data/1.hea": b"1"}
 

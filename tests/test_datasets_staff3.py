@@ -4,12 +4,12 @@ import sys
 import warnings
 
 import numpy as np
+import openpyxl
 import pytest
 
 from skecg.datasets import load_staff3
 from skecg.leads import LEADS
 
-openpyxl = pytest.importorskip("openpyxl")
 KEYS = {"data", "target", "target_names", "groups", "sampling_rate", "table", "DESCR"}
 STORED = ["V1", "V2", "V3", "V4", "V5", "V6", "I", "II", "III"]
 ON, OFF, DYE = "balloon inflation", "balloon deflation", "contrast injection"
@@ -253,13 +253,6 @@ def test_a_damaged_sheet_is_named(copy):
 def test_another_sheet_is_named(copy):
     write_sheet(copy, [])
     with pytest.raises(ValueError, match=r"not 118 x 29"):
-        load_staff3(copy)
-
-
-def test_another_signal_format_is_named(copy):
-    header = copy / "data" / "007b.hea"
-    header.write_text(header.read_text().replace("16+512", "212"))
-    with pytest.raises(ValueError, match=r"007b\.hea does not describe one signal file in format"):
         load_staff3(copy)
 
 

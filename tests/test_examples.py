@@ -36,6 +36,18 @@ def test_features_of_the_forest_are_drawn(tmp_path):
 
 
 @pytest.mark.slow
+def test_an_ecg_is_drawn_to_file(tmp_path):
+    assert "'P'" in run(tmp_path, "plot_ecg_paper.py")
+    assert (tmp_path / "ecg.pdf").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_saliency_is_drawn_and_checked(tmp_path):
+    assert "all layers random" in run(tmp_path, "plot_saliency.py")
+    assert (tmp_path / "saliency.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_five_models_run_on_real_recordings(data_dir, tmp_path):
     arguments = ["--data", data_dir / "ptbxl", "--n-splits", "3", "--max-epochs", "2"]
     out = run(tmp_path, "plot_ptbxl.py", *arguments, "--table", "table.csv")

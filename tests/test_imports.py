@@ -14,23 +14,30 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
-    {"leads"},
-    {"networks", "metrics", "sampling", "_delineation", "_filters", "_quality", "_scores"},
+    {"leads", "_files"},
+    {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores", "_trees"},
     {"_beats", "_rules", "_validation", "_waves"},
-    {"_vectorcardiogram", "io"},
-    {"_features"},
+    {"_paper", "_resampling", "_vectorcardiogram", "io"},
+    {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
+    {"_subgroups"},
+    {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
-    {"model_selection"},
+    {"_attribution", "_parts", "model_selection"},
+    {"_state", "inspection"},
+    {"_fold_displays", "_saliency_display", "persistence"},
+    {"_score_displays"},
+    {"plotting"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
 
 ONLY_IN = {
     "skorch": {"_base", "_callbacks"},
-    "captum": {"inspection"},
-    "matplotlib": {"plotting"},
+    "captum": {"_attribution"},
+    "matplotlib": {"_fold_displays", "_paper", "_saliency_display"},
+    "safetensors": {"_files"},
     "shap": {"_forest"},
 }
 

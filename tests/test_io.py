@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import sys
 from datetime import datetime
 
@@ -11,6 +12,7 @@ import pytest
 from skecg import _beats
 from skecg.io import ECG, ECGFormatError, read_ecg, read_ecgs
 from skecg.leads import INDEPENDENT_LEADS, LEADS
+from skecg.preprocessing import MedianBeat
 
 FORMATS = [
     "aecg/cvrg_hl7aecg-Example2.xml",
@@ -116,6 +118,14 @@ def test_an_array_that_claims_gigabytes_is_refused_before_memory_is_taken(tmp_pa
         read_ecg(tmp_path / "ecg.npy", **TOLD)
 
 
+@pytest.mark.parametrize("value", [np.inf, 1e300])
+def test_infinite_voltages_are_refused(tmp_path, twelve, value):
+    twelve[3, 7] = value
+    np.save(tmp_path / "x.npy", twelve)
+    with pytest.raises(ECGFormatError, match=r"x\.npy holds infinite voltages"):
+        read_ecg(tmp_path / "x.npy", **TOLD)
+
+
 @pytest.mark.parametrize("unit", ["mmHg", "", "kV"])
 def test_an_unknown_unit_is_an_error(npy, unit):
     with pytest.raises(ECGFormatError, match=f"gives the unit {unit}; V, mV, uV or nV are known"):
@@ -185,6 +195,28 @@ def test_text_that_is_no_ecg_is_refused(tmp_path, text, message):
         read_ecg(tmp_path / "x.csv", sampling_rate=500, unit="mV")
 
 
+@pytest.mark.parametrize(
+    ("form", "factor"), [("{} (mV)", 1), ("{}[uV]", 1e-3), ("{}_nV", 1e-6), ("{} \u00b5V", 1e-3)]
+)
+@pytest.mark.parametrize("leads", [None, ["V2", "II"]])
+def test_a_unit_in_the_names_of_columns_is_taken(tmp_path, form, factor, leads):
+    header = ",".join(form.format(name) for name in ("V2", "II"))
+    (tmp_path / "x.csv").write_text(f"\n{header}\n100,200\n300,400\n", encoding="utf-8")
+    ecg = read_ecg(tmp_path / "x.csv", sampling_rate=500, leads=leads)
+    np.testing.assert_allclose(
+        ecg.signal[[7, 1]], [[100 * factor, 300 * factor], [200 * factor, 400 * factor]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "unit"), [("I (uV),II (uV)", "mV"), ("I (uV),II (mV)", None), ("I (uV),II", None)]
+)
+def test_units_that_contradict_one_another_are_an_error(tmp_path, header, unit):
+    (tmp_path / "x.csv").write_text(f"{header}\n1,2\n3,4\n")
+    with pytest.raises(ECGFormatError, match=r"has columns of the units .* They must be one"):
+        read_ecg(tmp_path / "x.csv", sampling_rate=500, unit=unit)
+
+
 def test_leads_that_contradict_the_header_of_a_table_are_an_error(tmp_path, twelve):
     path = write_csv(tmp_path / "x.csv", twelve.T, LEADS)
     assert read_ecg(path, **TOLD).missing_leads == ()
@@ -207,6 +239,7 @@ def test_missing_limb_leads_are_computed_and_chest_leads_are_not(tmp_path, twelv
     assert ecg.missing_leads == ("V1", "V2", "V3", "V4", "V5")
     assert np.isnan(ecg.signal[6:11]).all()
     assert ecg.notes == (
+        "aVR is the file's -aVR, turned over",
         "I, II, III, aVL computed from two other limb leads",
         "V1, V2, V3, V4, V5 missing",
         "leads left out: vx",
@@ -227,6 +260,16 @@ def test_limb_leads_that_contradict_one_another_are_told_and_left(tmp_path, twel
     ecg = read_ecg(tmp_path / "x.npy", **TOLD)
     np.testing.assert_allclose(ecg.signal, wrong, rtol=1e-5)
     assert any("limb leads contradict one another by over 30 uV" in n for n in ecg.notes) == told
+
+
+def test_the_order_of_cabrera_is_put_right_by_name(tmp_path, twelve):
+    order = [4, 0, 3, 1, 5, 2, *range(6, 12)]
+    stored = twelve[order] * np.where(np.array(order) == 3, -1, 1)[:, None]
+    names = ["AVL", "i", "-AVR", "ii", "avf", "iii", *LEADS[6:]]
+    np.save(tmp_path / "x.npy", stored)
+    ecg = read_ecg(tmp_path / "x.npy", **TOLD | {"leads": names})
+    np.testing.assert_allclose(ecg.signal, twelve, rtol=1e-6)
+    assert ecg.notes == ("aVR is the file's -aVR, turned over",)
 
 
 def test_coarse_rounding_is_no_contradiction(tmp_path, twelve):
@@ -337,6 +380,8 @@ def test_copies_of_one_recording_agree_to_one_step_of_2_5_uv(data_dir, other):
     first = read_ecg(data_dir / "formats" / ONE_RECORDING[0])
     second = read_ecg(data_dir / "formats" / other)
     np.testing.assert_allclose(first.signal, second.signal, atol=0.0025 + 1e-6)
+    n_times = second.median.shape[1]
+    np.testing.assert_allclose(first.median[:, :n_times], second.median, atol=0.0025 + 1e-6)
     assert (first.acquired, first.sex) == (second.acquired, second.sex)
     assert first.age == pytest.approx(second.age)
 
@@ -539,12 +584,13 @@ def test_identifiers_are_a_column_only_if_asked_for(data_dir):
     ("arguments", "error"),
     [
         ({"paths": "ecg.dcm"}, TypeError),
+        ({"paths": [None]}, TypeError),
         ({"paths": [], "form": "mean"}, ValueError),
         ({"paths": [], "sampling_rate": 0}, ValueError),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, error):
-    with pytest.raises(error, match="must be"):
+    with pytest.raises(error, match=r"must be|expected str"):
         read_ecgs(**arguments)
 
 
@@ -570,6 +616,20 @@ def test_median_beats_of_recorders_come_as_classifiers_take_them(data_dir):
     assert table["notes"].iloc[-1].endswith("no median beat in the file")
     rms = np.linalg.norm(X[:-1], axis=1)
     assert (abs(rms.argmax(axis=1) - 300) <= 10).all()
+
+
+# Those whose median beat is of the same ECG.
+@pytest.mark.parametrize(
+    "file", [f for f in FORMATS if not re.search("129DYPRG|liryc|repbeats", f)]
+)
+def test_median_beats_of_recorders_and_of_this_package_are_aligned_to_2_ms(data_dir, file):
+    theirs = read_ecgs([data_dir / "formats" / file], form="median")[0][0]
+    ours = MedianBeat().transform([read_ecg(data_dir / "formats" / file)])[0]
+    likeness = [
+        np.corrcoef(ours[:, 200 + k : 480 + k].ravel(), theirs[:, 200:480].ravel())[0, 1]
+        for k in range(-10, 11)
+    ]
+    assert abs(int(np.argmax(likeness)) - 10) <= 1
 
 
 def test_a_median_beat_has_its_r_at_300_its_pq_at_zero_and_its_ends_held():

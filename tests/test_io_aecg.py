@@ -162,7 +162,10 @@ ONE = sequences(times(), lead("I"))
         ([series(sequences(times()))], "there are no leads"),
         ([series(sequences(times(0), lead("I")))], "increment is '0.0', not above 0"),
         ([series(sequences(times(unit="min"), lead("I")))], "the unit of increment is 'min'"),
-        ([series(sequences(times(), lead("I", unit="mm")))], "the unit 'mm' is none of"),
+        (
+            [series(sequences(times(), lead("I", unit="mm")))],
+            "gives the unit mm; V, mV",
+        ),
         ([series(sequences(times(), lead("I", scale="x")))], "scale is 'x', not a number"),
         ([series(sequences(times(), lead("I", scale="nan")))], "scale is 'nan', not a number"),
         ([series(sequences(times(), lead("I", kind="SLIST_INT")))], "is of type 'SLIST_INT'"),

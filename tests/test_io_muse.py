@@ -99,7 +99,7 @@ def test_an_electrode_that_was_off_is_noted(tmp_path):
         ([lead("I", [1, 2], n_samples=3)], "lead I has 4 bytes for 3 samples"),
         ([lead("I", [1, 2]), lead("I", [1, 2])], "lead I occurs twice"),
         ([lead("I", [1, 2]), lead("II", [1])], "the leads have 1 to 2 samples"),
-        ([lead("I", [1, 2], unit="mm")], "the unit 'mm' is none of"),
+        ([lead("I", [1, 2], unit="mm")], "gives the unit mm; V, mV"),
         ([lead("I", [1, 2], gain="x")], "LeadAmplitudeUnitsPerBit is 'x', not a number"),
         ([lead("I", [1, 2], gain="1e400")], "LeadAmplitudeUnitsPerBit is '1e400', not a number"),
         ([lead("I", [1, 2], gain=0)], "LeadAmplitudeUnitsPerBit is '0', not above 0"),

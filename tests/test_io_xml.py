@@ -7,11 +7,11 @@ import pytest
 
 from skecg.io import _xml
 from skecg.io._aecg import read_aecg
-from skecg.io._ecg import ECGFormatError
+from skecg.io._ecg import ECGFormatError, millivolt_per
 from skecg.io._muse import read_muse
 from skecg.io._schiller import read_schiller
 from skecg.io._sierra import read_sierra
-from skecg.io._xml import compact_time, integers, millivolts, parse_xml, xml_format
+from skecg.io._xml import compact_time, integers, parse_xml, xml_format
 
 SCHILLER = "com.xiriuz.sema.xml.schillerEDI.SchillerEDI"
 READERS = [
@@ -120,13 +120,13 @@ def test_without_defusedxml_the_extra_is_named(tmp_path, monkeypatch):
     [("mV", 1), (" uV ", 1e-3), ("UV", 1e-3), ("µV", 1e-3), ("MICROVOLTS", 1e-3), ("nV", 1e-6)],
 )
 def test_units_are_turned_into_millivolts(unit, factor):
-    assert millivolts(unit) == factor
+    assert millivolt_per(unit) == factor
 
 
 @pytest.mark.parametrize("unit", ["mm", "", None])
 def test_an_unknown_unit_is_refused(unit):
-    with pytest.raises(ECGFormatError, match="is none of V, mV, uV, nV"):
-        millivolts(unit)
+    with pytest.raises(ECGFormatError, match="V, mV, uV or nV are known"):
+        millivolt_per(unit)
 
 
 @pytest.mark.parametrize("text", ["1,,2", "1,2.5", "1,x", "", None, "9" * 20])

@@ -393,6 +393,21 @@ def test_pos_label_names_the_positive(data, result):
     np.testing.assert_allclose(table["val_score"], expected["val_score"])
 
 
+def test_fitted_estimators_are_those_that_were_scored(data):
+    X, y, groups, fold = data
+    table, proba, fitted = cross_validate_rotation(
+        {"linear": LINEAR}, X, y, groups=groups, fold=fold, return_proba=True, return_estimator=True
+    )
+    for k, estimator in zip(table["fold"], fitted["linear"], strict=True):
+        test = fold == k
+        np.testing.assert_array_equal(estimator.predict_proba(X[test]), proba["linear"][test])
+    table_alone, fitted = cross_validate_rotation(
+        {"linear": LINEAR}, X, y, groups=groups, fold=fold, return_estimator=True
+    )
+    assert table_alone["test_auc"].equals(table["test_auc"])
+    assert len(fitted["linear"]) == 3
+
+
 def test_three_classes_have_one_vs_rest_scores(data):
     X, y, groups, _ = data
     y3 = np.where(y == 1, 2, groups % 2)

@@ -12,6 +12,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     HalvingGridSearchCV,
+    LeaveOneGroupOut,
     PredefinedSplit,
     StratifiedGroupKFold,
     TunedThresholdClassifierCV,
@@ -68,6 +69,41 @@ def test_cross_validate_with_groups(data, model):
     cv = StratifiedGroupKFold(3, shuffle=True, random_state=0)
     scores = cross_validate(model, X, y, groups=groups, cv=cv, scoring=auc_ap_scorer)
     assert scores["test_score"].mean() > 0.8
+
+
+@pytest.mark.parametrize("model", [pipeline(), *FORESTS], ids=["net", "forest", "published"])
+def test_one_site_after_the_other_is_left_out(data, model):
+    X, y, groups = data
+    site = np.array(["Pittsburgh", "Charlotte", "Chongqing"])[groups % 3]
+    name = model.steps[-1][0] + "__" if hasattr(model, "steps") else ""
+    scores = cross_validate(
+        model,
+        X,
+        y,
+        groups=site,
+        cv=LeaveOneGroupOut(),
+        params={f"{name}groups": groups},  # patients stay whole inside the sites that train
+        scoring=auc_ap_scorer,
+        return_indices=True,
+    )
+    left_out = [set(site[rows]) for rows in scores["indices"]["test"]]
+    assert left_out == [{"Charlotte"}, {"Chongqing"}, {"Pittsburgh"}]
+    assert scores["test_score"].min() > 0.8
+
+
+def test_sites_and_patients_reach_splitter_and_step_by_routing(data):
+    X, y, groups = data
+    with config_context(enable_metadata_routing=True):
+        model = make_pipeline(LeadStandardScaler(), net().set_fit_request(groups="patient"))
+        scores = cross_validate(
+            model,
+            X,
+            y,
+            cv=LeaveOneGroupOut(),
+            params={"groups": groups % 3, "patient": groups},
+            scoring=auc_ap_scorer,
+        )
+    assert scores["test_score"].min() > 0.8
 
 
 def test_cross_val_predict_fills_every_row(data):

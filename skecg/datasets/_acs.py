@@ -5,18 +5,16 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from ..io._wfdb import MISSING, read_wfdb
 from ..leads import LEADS, to_standard_order
 from ._common import (
-    MISSING,
     as_set,
     check_folder,
     class_names,
     of_one_class,
     path_array,
     read_arrays,
-    read_counts,
     read_table,
-    to_millivolt,
 )
 
 _SAMPLING_RATE = 500
@@ -65,7 +63,7 @@ def load_acs_ecg(
     as_paths : bool, default=False
         Return where the recordings are instead of what they hold; nothing is read. All raw
         recordings with findings take 4.3 GB of memory. `skecg.io.read_ecg` reads raw
-        recordings but for the two short ones; it does not know the median beats.
+        recordings, not the median beats.
     n_jobs : int, default=None
         Number of processes that read files; None is one, -1 all cores.
 
@@ -163,17 +161,13 @@ def _has(table, wanted, path):
 
 
 def _read_raw(file):
-    # wfdb's own reader refuses the two recordings that are shorter than their header says.
-    counts, header = read_counts(file.with_suffix(""))
-    n_times = counts.shape[1]
-    if n_times == 0 or header.sig_len != _N_TIMES["raw"] or header.fs != _SAMPLING_RATE:
-        raise ValueError(
-            f"{file} describes {header.sig_len} samples at {header.fs} Hz, of which {n_times} "
-            "exist, not 5000 at 500 Hz."
-        )
-    signal = np.full((len(LEADS), _N_TIMES["raw"]), np.nan, dtype=np.float32)
-    signal[:, :n_times] = to_standard_order(to_millivolt(counts, header), header.sig_name)
-    return signal
+    signal, rate, leads = read_wfdb(file)
+    n_times = signal.shape[1]
+    if n_times > _N_TIMES["raw"] or rate != _SAMPLING_RATE:
+        raise ValueError(f"{file} holds {n_times} samples at {rate} Hz, not 5000 at 500 Hz.")
+    whole = np.full((len(LEADS), _N_TIMES["raw"]), np.nan, dtype=np.float32)
+    whole[:, :n_times] = to_standard_order(signal, leads)
+    return whole
 
 
 def _read_median(file):

@@ -10,9 +10,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
+from ..io._wfdb import MISSING, read_counts
+from ..io._wfdb_header import read_header
 from ..leads import LEADS, to_standard_order
 from ._common import (
-    MISSING,
     as_set,
     check_folder,
     class_names,
@@ -20,7 +21,6 @@ from ._common import (
     path_array,
     read_annotations,
     read_arrays,
-    read_counts,
     read_table,
 )
 
@@ -159,13 +159,15 @@ def _has(diagnoses, wanted):
 
 
 def _read(file):
-    counts, header = read_counts(file.with_suffix(""))
-    if counts.shape != (len(LEADS), _N_TIMES) or header.fs != _SAMPLING_RATE:
+    header = read_header(file)
+    counts = np.stack(read_counts(header))
+    if counts.shape != (len(LEADS), _N_TIMES) or header.sampling_rate != _SAMPLING_RATE:
         raise ValueError(
-            f"{file} holds {counts.shape} samples at {header.fs} Hz, not (12, 5000) at 500 Hz."
+            f"{file} holds {counts.shape} samples at {header.sampling_rate} Hz, not (12, 5000) at "
+            "500 Hz."
         )
     signal = np.where(counts == MISSING, np.nan, counts / np.float32(1000))
-    return to_standard_order(signal, header.sig_name)
+    return to_standard_order(signal, [signal.name for signal in header.signals])
 
 
 def _read_marks(file):

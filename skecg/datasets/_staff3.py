@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from ..io._wfdb import n_frames_of, read_wfdb
+from ..io._wfdb_header import read_header
 from ..leads import to_standard_order
 from ._common import (
     check_folder,
     path_array,
     read_annotations,
     read_arrays,
-    read_counts,
-    read_header,
-    to_millivolt,
 )
 
 _SAMPLING_RATE = 1000
@@ -219,7 +218,7 @@ def _recording_windows(path, patient, baseline, window, left_out):
     phase, _ = _BASELINE_COLUMNS[baseline]
     rows = []
     for record in patient[baseline]:
-        seconds = read_header(path / "data" / record)[2] / _SAMPLING_RATE
+        seconds = _seconds(path / "data" / record)
         if seconds < window:
             left_out.append(f"{record} (baseline)")
         else:
@@ -265,7 +264,7 @@ def _read_events(record):
     """Return (inflation, deflation) and injections in seconds, and how many marks do not pair."""
     samples, _, notes = read_annotations(record, "event")
     inflations, injections, n_unpaired, on = [], [], 0, None
-    n_times = read_header(record)[2]
+    end = _seconds(record)
     for sample, note in zip(samples, notes, strict=True):
         seconds, note = float(sample) / _SAMPLING_RATE, note.strip("\x00 ")
         if note == "contrast injection":
@@ -277,14 +276,19 @@ def _read_events(record):
             if on is None:
                 n_unpaired += 1
             else:
-                inflations.append((on, min(seconds, n_times / _SAMPLING_RATE)))
+                inflations.append((on, min(seconds, end)))
             on = None
     return inflations, injections, n_unpaired + (on is not None)
 
 
+def _seconds(record):
+    header = read_header(record.with_name(f"{record.name}.hea"))
+    return n_frames_of(header) / _SAMPLING_RATE
+
+
 def _read(window):
     file, start, stop = window
-    counts, header = read_counts(file.with_suffix(""), start, stop)
-    if header.fs != _SAMPLING_RATE:
-        raise ValueError(f"{file} is at {header.fs} Hz, not at {_SAMPLING_RATE} Hz.")
-    return to_standard_order(to_millivolt(counts, header), header.sig_name)
+    signal, rate, leads = read_wfdb(file, start, stop)
+    if rate != _SAMPLING_RATE:
+        raise ValueError(f"{file} is at {rate} Hz, not at {_SAMPLING_RATE} Hz.")
+    return to_standard_order(signal, leads)

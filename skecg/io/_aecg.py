@@ -4,13 +4,12 @@ A walk of our own: the package aecg cannot be installed beside the others, and e
 60 MB of other things.
 """
 
-from ._ecg import ECGFormatError, Stored
+from ._ecg import ECGFormatError, Stored, millivolt_per
 from ._xml import (
     add_lead,
     compact_time,
     integers,
     lead_name,
-    millivolts,
     named,
     number,
     parse_xml,
@@ -102,8 +101,8 @@ def _samples(value, name):
     origin, scale = value.find("origin"), value.find("scale")
     if origin is None or scale is None:
         raise ECGFormatError(f"lead {name} has no origin or no scale")
-    zero = number(origin.get("value"), "origin") * millivolts(origin.get("unit"))
-    gain = positive(scale.get("value"), "scale") * millivolts(scale.get("unit"))
+    zero = number(origin.get("value"), "origin") * millivolt_per(origin.get("unit"))
+    gain = positive(scale.get("value"), "scale") * millivolt_per(scale.get("unit"))
     return integers(value.findtext("digits"), f"lead {name}") * gain + zero
 
 

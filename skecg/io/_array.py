@@ -1,6 +1,8 @@
 """Plain arrays, CSV and NPY, which do not tell what their numbers are."""
 
 import re
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from skecg.leads import match_lead
 
 from ._ecg import ECGFormatError, Stored, check_size, millivolt_per
 
+_WITH_UNIT = re.compile(r"(.*\S)(?:\s*[\[(]\s*([muµμn]?V)\s*[\])]|[ _]+([muµμn]V))", re.IGNORECASE)
 _MAX_LINE = 2**24  # characters; a lead of a row of its own may be long
 
 
@@ -33,7 +36,8 @@ def read_npy(path, sampling_rate, unit, leads):
 def read_csv(path, sampling_rate, unit, leads):
     """Read numbers with a row or a column for each lead, or columns below their names."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        lines = [line.strip() for line in (file.readline(_MAX_LINE) for _ in range(2))]
+        lines = (line.strip() for line in iter(partial(file.readline, _MAX_LINE), ""))
+        lines = [*islice(filter(None, lines), 2), "", ""][:2]  # pandas skips empty lines, too
     separator = next((c for c in "\t;," if c in lines[0]), r"\s+")
     decimal = "," if separator == ";" and "," in lines[1] else "."
     first, second = (_cells(line, separator, decimal) for line in lines)
@@ -58,17 +62,37 @@ def read_csv(path, sampling_rate, unit, leads):
         _require("a CSV file without names", sampling_rate=sampling_rate, unit=unit, leads=leads)
         return _stored(_orient(_numbers(table), leads), sampling_rate, unit, leads)
     names = ["" if not isinstance(cell, str) else cell.strip("\"' ") for cell in first]
+    names, units = zip(*map(_name_and_unit, names), strict=True)
     if leads is not None and list(map(_spelling, leads)) != list(map(_spelling, names)):
         raise ECGFormatError(f"names its columns {', '.join(names)}; leads={list(leads)} differ.")
     chosen = [i for i, name in enumerate(names) if match_lead(name)]
     if not chosen:
-        raise ECGFormatError(f"None of the twelve leads is among {names}.")
+        raise ECGFormatError(f"None of the twelve leads is among {list(names)}.")
+    unit = _one_unit([units[i] for i in chosen], unit)
     _require("a CSV file", sampling_rate=sampling_rate, unit=unit)
     signal = _numbers(table.iloc[:, chosen]).T
     stored = _stored(signal, sampling_rate, unit, [names[i] for i in chosen])
     others = [name or "unnamed" for i, name in enumerate(names) if i not in chosen]
     stored.notes += [f"columns left out: {', '.join(others)}"] if others else []
     return stored
+
+
+def _name_and_unit(text):
+    # "I (mV)", "aVR [uV]", "V1_mV"
+    match = _WITH_UNIT.fullmatch(text)
+    return (match[1], match[2] or match[3]) if match else (text, None)
+
+
+def _one_unit(told, unit):
+    """Return the unit that the columns tell, else the one given; they may not differ."""
+    factors = {text and millivolt_per(text) for text in told}
+    if factors == {None}:
+        return unit
+    if len(factors) > 1 or (unit is not None and millivolt_per(unit) not in factors):
+        units = " and ".join(sorted({text or "none" for text in told}))
+        given = "" if unit is None else f"; {unit=} was given"
+        raise ECGFormatError(f"has columns of the units {units}{given}. They must be one.")
+    return told[0]
 
 
 def _spelling(name):

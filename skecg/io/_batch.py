@@ -1,6 +1,7 @@
 """Many files at once, as the array that transformers and classifiers take."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,8 @@ def read_ecgs(
     Parameters
     ----------
     paths : iterable of path-like
-        Files, or WFDB records, as for `read_ecg`.
+        Files, or WFDB records, as for `read_ecg`. Of a WFDB record give the header or the
+        signal file: either stands for the whole record.
     form : {"raw", "median"}, default="raw"
         "raw" takes the recordings, "median" the recorders' own median beats. These are brought
         to 500 Hz and 600 samples with R at sample 300 and the PQ level at zero, both as
@@ -77,6 +79,8 @@ def read_ecgs(
     if sampling_rate is not None and not sampling_rate > 0:
         raise ValueError(f"sampling_rate must be above 0 or None, got {sampling_rate!r}.")
     paths = list(paths)
+    for path in paths:
+        Path(path)  # before anything is read, a TypeError at what is no path
     read = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_read_one)(path, form, sampling_rate, keep_identifiers) for path in paths
     )

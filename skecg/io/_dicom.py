@@ -1,7 +1,6 @@
 """DICOM waveforms (PS3.3 C.10.9): rhythm and median beat of an ECG object."""
 
 import re
-import warnings
 from datetime import datetime
 
 import numpy as np
@@ -43,10 +42,7 @@ def read_dicom(path):
     syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
     if syntax == pydicom.uid.DeflatedExplicitVRLittleEndian:
         raise ECGFormatError("is compressed as a whole (deflated), which is not read.")
-    with warnings.catch_warnings():
-        # pydicom warns of values that break the standard and quotes them: names, too.
-        warnings.simplefilter("ignore")
-        return _read_dataset(pydicom.dcmread(path))
+    return _read_dataset(pydicom.dcmread(path))
 
 
 def _read_dataset(dataset):

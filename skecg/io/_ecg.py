@@ -10,6 +10,7 @@ from skecg.leads import LEADS
 MAX_VALUES = 2**27  # leads x samples of one recording: 12 leads of 500 Hz for 6 hours
 
 _MILLIVOLT = {"V": 1e3, "MV": 1.0, "UV": 1e-3, "NV": 1e-6}
+_MILLIVOLT |= {"MILLIVOLTS": 1.0, "MICROVOLTS": 1e-3, "NANOVOLTS": 1e-6}  # as XML has it
 _MICRO = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
 
 
@@ -22,7 +23,9 @@ def millivolt_per(unit):
     try:
         return _MILLIVOLT[str(unit).strip().translate(_MICRO).upper()]
     except KeyError:
-        raise ECGFormatError(f"gives the unit {unit}; V, mV, uV or nV are known.") from None
+        raise ECGFormatError(
+            f"gives the unit {str(unit)[:40]}; V, mV, uV or nV are known."
+        ) from None
 
 
 def check_size(n_leads, n_times):

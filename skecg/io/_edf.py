@@ -1,7 +1,6 @@
 """EDF, EDF+ and their 24-bit sister BDF."""
 
 import re
-import warnings
 from contextlib import suppress
 from datetime import datetime
 
@@ -28,11 +27,8 @@ def read_edf(path):
     with path.open("rb") as file:
         head = file.read(256)
     reader = edfio.read_bdf if head.startswith(b"\xff") else edfio.read_edf
-    with warnings.catch_warnings():
-        # edfio warns of a file shorter than its header says; it is refused below.
-        warnings.simplefilter("ignore")
-        edf = reader(path, header_encoding="latin-1")
-        stored = _read_signals(edf)
+    edf = reader(path, header_encoding="latin-1")
+    stored = _read_signals(edf)
     claimed = int(head[236:244])  # -1: not filled in
     if claimed not in (-1, edf.num_data_records):
         raise ECGFormatError(

@@ -8,13 +8,12 @@ import zlib
 
 import numpy as np
 
-from ._ecg import ECGFormatError, Stored
+from ._ecg import ECGFormatError, Stored, millivolt_per
 from ._xml import (
     add_lead,
     base64_bytes,
     frequency,
     lead_name,
-    millivolts,
     named,
     number,
     parse_xml,
@@ -92,7 +91,7 @@ def _samples(lead, name):
         raise ECGFormatError(f"the checksum of lead {name} is wrong")
     counts = np.frombuffer(data, "<i2")
     gain = positive(text_of(lead, "LeadAmplitudeUnitsPerBit"), "LeadAmplitudeUnitsPerBit")
-    unit = millivolts(text_of(lead, "LeadAmplitudeUnits"))
+    unit = millivolt_per(text_of(lead, "LeadAmplitudeUnits"))
     return np.where(counts == _MISSING, np.nan, counts * (gain * unit))
 
 

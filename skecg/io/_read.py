@@ -1,5 +1,6 @@
 """From a file to an ECG: find the format, read it, bring it into standard form."""
 
+import warnings
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from ._muse import read_muse
 from ._schiller import read_schiller
 from ._scp import is_scp, read_scp
 from ._sierra import read_sierra
-from ._wfdb import header_of, is_header, names_file, read_wfdb_stored
+from ._wfdb import read_wfdb_stored
+from ._wfdb_header import header_of, is_header, names_file
 from ._xml import xml_format
 
 _XML = {"aecg": read_aecg, "muse": read_muse, "schiller": read_schiller, "sierra": read_sierra}
@@ -28,7 +30,7 @@ _COARSEST = 0.025  # mV, which is five times what IEC 60601-2-25 allows
 
 
 def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifiers=False):
-    """Read one ECG of any known format into standard form.
+    r"""Read one ECG of any known format into standard form.
 
     The format is found by what the file holds, whatever its name. Units, gains, baselines
     and missing-sample codes are taken at the file's word, leads are ordered by name, limb
@@ -42,7 +44,8 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
     sampling_rate : float, default=None
         In Hz. CSV and NPY files need it; for a file that tells its own it must be the same.
     unit : {"V", "mV", "uV", "nV"}, default=None
-        Unit of a CSV or NPY file, which needs it. Other files tell their own.
+        Unit of an NPY file, or of a CSV file whose header does not tell it ("I (uV)"), which
+        need it. Other files tell their own.
     leads : list of str, default=None
         Names of the rows or columns of an NPY file, or of a CSV file without a header, which
         need it. For a file that tells its own they must be the same.
@@ -66,19 +69,33 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
     >>> from skecg.io import read_ecg
-    >>> ecg = read_ecg("ecg.dcm")  # doctest: +SKIP
-    >>> ecg.signal.shape, ecg.sampling_rate, ecg.notes  # doctest: +SKIP
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "ecg.csv")
+    ...     _ = path.write_text("II (uV),-aVR (uV)\n200,150\n300,200\n")
+    ...     ecg = read_ecg(path, sampling_rate=500)
+    >>> ecg.signal[:4].round(2)  # mV
+    array([[ 0.1 ,  0.1 ],
+           [ 0.2 ,  0.3 ],
+           [ 0.1 ,  0.2 ],
+           [-0.15, -0.2 ]], dtype=float32)
+    >>> ecg.notes[0], ecg.derived_leads
+    ("aVR is the file's -aVR, turned over", ('I', 'III', 'aVL', 'aVF'))
     """
     path, kind = Path(path), "ECG"
     try:
         kind, reader = _find_format(path)
-        if kind in ("csv", "npy"):
-            stored = reader(path, sampling_rate, unit, leads)
-        else:
-            stored = reader(path)
-            _compare(stored, sampling_rate, unit, leads)
-        return _standard_form(stored, kind, keep_identifiers)
+        with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+            # Libraries warn of what is wrong with a file and quote it: names, too.
+            warnings.simplefilter("ignore")
+            if kind in ("csv", "npy"):
+                stored = reader(path, sampling_rate, unit, leads)
+            else:
+                stored = reader(path)
+                _compare(stored, sampling_rate, unit, leads)
+            return _standard_form(stored, kind, keep_identifiers)
     except (FileNotFoundError, ImportError, PermissionError):
         raise
     except Exception as error:  # parsers raise whatever they run into
@@ -161,12 +178,12 @@ def _standard_form(stored, kind, keep_identifiers):
     if not (np.isfinite(stored.sampling_rate) and stored.sampling_rate > 0):
         raise ECGFormatError(f"gives a sampling rate of {stored.sampling_rate} Hz.")
     signal, found = _twelve_leads(stored.signal, stored.leads)
-    notes = [*stored.notes, *_describe(signal, found)]
+    notes = [*stored.notes, *_describe(signal, found, stored.leads)]
     median = None
     if stored.median is not None:
         median, beat = _twelve_leads(stored.median, stored.median_leads)
-        more = [f"median beat: {note}" for note in _describe(median, beat) if note not in notes]
-        notes += more
+        more = _describe(median, beat, stored.median_leads)
+        notes += [f"median beat: {note}" for note in more if note not in notes]
     ecg = ECG(
         signal=signal,
         sampling_rate=float(stored.sampling_rate),
@@ -199,12 +216,17 @@ def _twelve_leads(signal, leads):
         found = complete_leads(signal, leads)
     except ValueError as error:
         raise ECGFormatError(f"cannot be put in order: {error}") from error
-    return np.ascontiguousarray(found.signal, dtype=np.float32), found
+    signal = np.ascontiguousarray(found.signal, dtype=np.float32)
+    if np.isinf(signal).any():
+        raise ECGFormatError("holds infinite voltages.")
+    return signal, found
 
 
-def _describe(signal, found):
+def _describe(signal, found, names):
     """Say in words what was done to the leads, and what is doubtful in them."""
     notes = []
+    if ("aVR", -1) in map(match_lead, names):
+        notes.append("aVR is the file's -aVR, turned over")
     if found.derived:
         notes.append(f"{', '.join(found.derived)} computed from two other limb leads")
     if found.missing:

@@ -3,14 +3,13 @@
 A walk of our own, since no package on the index reads it.
 """
 
-from ._ecg import ECGFormatError, Stored
+from ._ecg import ECGFormatError, Stored, millivolt_per
 from ._xml import (
     add_lead,
     compact_time,
     frequency,
     integers,
     lead_name,
-    millivolts,
     named,
     number,
     parse_xml,
@@ -62,7 +61,7 @@ def _waveform(wave):
         raise ECGFormatError("the exponent of samplerate is not 1, which cannot be read")
     sampling_rate = positive(text_of(wave, rate + "value"), "samplerate")
     gain = positive(text_of(wave, "resolution/yres/unitperbit"), "unitperbit")
-    unit = millivolts(text_of(wave, "resolution/yres/units"))
+    unit = millivolt_per(text_of(wave, "resolution/yres/units"))
     leads = {}
     for channel in wave.iter("channel"):
         name = lead_name(text_of(channel, "name"))

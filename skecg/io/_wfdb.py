@@ -1,40 +1,43 @@
 """WFDB records: a text header (.hea) beside one or more signal files.
 
-Headers and samples are parsed by the wfdb package. What it does not do is done here: it
-drops the micro sign of a unit, opens whatever file a header names, and fills up or cuts
-segments of a multi-segment record that are not as long as their header says.
+Samples of 16 bits, in which almost all ECGs are kept, are read here, other formats by the wfdb
+package. Multi-segment records are put together here: that package fills up or cuts segments that
+are not as long as their header says.
 """
 
 import re
 import warnings
-from math import ceil
-from pathlib import Path
+from contextlib import suppress
+from itertools import groupby
 
 import numpy as np
 
 from skecg.leads import match_lead
 
 from ._ecg import ECGFormatError, Stored, check_size, millivolt_per
+from ._wfdb_header import DEFAULT_GAIN, header_of, read_header
+from ._xml import plausible_age, sex_of
 
-_MAX_HEADER = 2**20  # bytes
+MISSING = -32768  # the mark of a sample without a value in format 16
+_BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3}
+_BYTES |= {"311": 4 / 3, "508": 0, "516": 0, "524": 0}  # per sample; 0: FLAC
 
-_BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5}
-_BYTES |= {"310": 4 / 3, "311": 4 / 3, "508": 0, "516": 0, "524": 0}  # per sample; 0: FLAC
 
-
-def read_wfdb(path):
+def read_wfdb(path, start=0, stop=None):
     """Read a WFDB record.
 
     Parameters
     ----------
     path : path-like
         The record, with or without the extension .hea, .dat or .mat.
+    start, stop : int, default=0 and None
+        The first sample to read, and the one after the last; None reads to the end.
 
     Returns
     -------
     signal : ndarray of shape (n_leads, n_times), float32
         In mV, converted from the unit that the header gives for each lead. Samples marked
-        as missing are NaN.
+        as missing are NaN. It ends where the signal files do, if the header claims more.
     sampling_rate : float
         In Hz.
     leads : list of str
@@ -47,56 +50,139 @@ def read_wfdb(path):
     ECGFormatError
         If the record is damaged, or a lead's unit is not V, mV, uV or nV, in any case.
     """
-    stored = read_wfdb_stored(path)
+    stored = read_wfdb_stored(path, start, stop)
     return stored.signal, stored.sampling_rate, stored.leads
 
 
-def read_wfdb_stored(path):
+def read_wfdb_stored(path, start=0, stop=None):
     """Read a WFDB record, of one or more segments, with what its comments tell.
 
     Signals that are neither a voltage nor one of the twelve leads are left out, and so are
     those sampled more slowly than the fastest. Samples between segments are NaN.
     """
-    header = header_of(path)
-    record, lines = _read_header(header)
-    if hasattr(record, "seg_name"):
-        stored = _read_segments(header, record)
+    header = read_header(header_of(path))
+    if header.segments:
+        stored = _read_segments(header)
+        stored.signal = stored.signal[:, start:stop]
     else:
-        stored = _read_signals(header, record, lines)
-    stored.acquired = getattr(record, "base_datetime", None)
-    stored.age, stored.sex = _read_comments(record.comments)
+        stored = _read_signals(header, start, stop)
+    stored.acquired = header.acquired
+    _read_comments(header.comments, stored)
     return stored
 
 
-def header_of(path):
-    """Return the header that a path belongs to: the record, its header or a signal file."""
-    path = Path(path)
-    headers = [Path(f"{path}.hea"), path.with_suffix(".hea")] if path.name else [path]
-    for header in headers:
-        if header.is_file():
-            return header
-    known = path.suffix in (".hea", ".dat", ".mat")
-    raise FileNotFoundError(f"There is no WFDB header {headers[known]}.")
+def n_frames_of(header):
+    """Return how many frames a record has: what the header claims, or its files hold if less."""
+    n_frames = []
+    for file, signals in _by_file(header):
+        if not file.is_file():
+            raise FileNotFoundError(f"{header.path} names a file that is missing: {file}.")
+        fmt, per_frame = signals[0].fmt, [signal.per_frame for signal in signals]
+        if fmt not in _BYTES or {signal.fmt for signal in signals} != {fmt}:
+            raise ECGFormatError(f"{header.path} gives {file.name} the unknown format {fmt}.")
+        if min(per_frame) < 1:
+            raise ECGFormatError(f"{header.path} gives {file.name} frames without samples.")
+        size = file.stat().st_size - signals[0].offset
+        # Of compressed files only the header tells.
+        held = int(size / (sum(per_frame) * _BYTES[fmt])) if _BYTES[fmt] else header.n_frames or 0
+        if held < 1:
+            raise ECGFormatError(f"{header.path} names {file.name}, which holds no samples.")
+        n_frames.append(min(held, header.n_frames or held))
+        check_size(sum(per_frame), n_frames[-1])
+    return min(n_frames)
 
 
-def is_header(path):
-    """Return whether a file begins as a WFDB header does: a record's name and whole numbers."""
-    lines = _specifications(path)
-    return bool(lines) and bool(re.match(r"\s*[\w-]+(/\d+)?\s+\d+(\s|$)", lines[0]))
+def read_counts(header, start=0, stop=None):
+    """Read the stored integers of a record in format 16: an array for each signal."""
+    formats = {signal.fmt for signal in header.signals}
+    if formats != {"16"}:
+        raise ECGFormatError(f"{header.path} gives the formats {sorted(formats)}, not only 16.")
+    n_frames = n_frames_of(header)
+    stop = n_frames if stop is None else min(stop, n_frames)
+    counts = []
+    for file, signals in _by_file(header):
+        ends = np.cumsum([signal.per_frame for signal in signals])
+        values = np.fromfile(
+            file,
+            dtype="<i2",
+            count=(stop - start) * ends[-1],
+            offset=signals[0].offset + 2 * start * ends[-1],
+        )
+        frames = values.reshape(-1, ends[-1])
+        counts += [part.ravel() for part in np.split(frames, ends[:-1], axis=1)]
+    return counts
 
 
-def names_file(header, path):
-    """Return whether a header lists `path` among its signal files."""
-    return any(line.split()[0] == Path(path).name for line in _specifications(header)[1:])
+def _by_file(header):
+    groups = groupby(header.signals, key=lambda signal: signal.file)
+    groups = [(file, list(signals)) for file, signals in groups]
+    if len(dict(groups)) < len(groups):
+        raise ECGFormatError(f"{header.path} lists the signals of one file apart.")
+    return groups
 
 
-def _specifications(header):
-    with header.open("rb") as file:
-        text = file.read(_MAX_HEADER).decode("utf-8", errors="replace")
-    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+def _read_signals(header, start=0, stop=None):
+    signals, notes = header.signals, list(header.notes)
+    per_frame = max(signal.per_frame for signal in signals)
+    scale, chosen = [], []
+    for i, signal in enumerate(signals):
+        try:
+            factor = millivolt_per(signal.unit)
+        except ECGFormatError as error:
+            if match_lead(signal.name):
+                raise ECGFormatError(f"{header.path} {error}") from None
+            factor = None
+        if factor is None or signal.per_frame < per_frame:
+            notes.append(f"signal {signal.name} in {signal.unit} left out")
+        else:
+            chosen.append(i)
+            scale.append(factor)
+    if not chosen:
+        names = ", ".join(signal.name for signal in signals)
+        raise ECGFormatError(f"{header.path} lists no ECG lead, but {names}.")
+    n_frames = n_frames_of(header)
+    uncalibrated = [signals[i].name for i in chosen if not signals[i].is_calibrated]
+    if uncalibrated:
+        notes.append(
+            f"{', '.join(uncalibrated)} not calibrated: {DEFAULT_GAIN:g} units a mV, as WFDB has it"
+        )
+    if n_frames < (header.n_frames or 0):
+        notes.append(f"the file ends after {n_frames} of {header.n_frames} samples")
+    stop = n_frames if stop is None else min(stop, n_frames)
+    if all(signal.fmt == "16" and not signal.skew for signal in signals):
+        counts = read_counts(header, start, stop)
+        if (start, stop) == (0, header.n_frames):
+            notes += _check_sums(counts, signals)
+        values = [_physical(counts[i], signals[i]) for i in chosen]
+    else:
+        values = _read_by_wfdb(header, chosen, start, stop)
+    signal = np.empty((len(chosen), len(values[0])), dtype=np.float32)
+    for row, lead, factor in zip(signal, values, scale, strict=True):
+        np.multiply(lead, factor, out=row, casting="same_kind")
+    return Stored(
+        signal=signal,
+        sampling_rate=header.sampling_rate * per_frame,
+        leads=[signals[i].name for i in chosen],
+        notes=notes,
+    )
 
 
-def _read_header(header):
+def _physical(counts, signal):
+    values = (counts - float(signal.baseline)) / signal.gain
+    values[counts == MISSING] = np.nan
+    return values
+
+
+def _check_sums(counts, signals):
+    wrong = [
+        signal.name
+        for signal, values in zip(signals, counts, strict=True)
+        if signal.checksum and (values.sum(dtype=np.int64) - signal.checksum) % 2**16
+    ]
+    return [f"samples of {', '.join(wrong)} differ from the header's checksum"] if wrong else []
+
+
+def _read_by_wfdb(header, chosen, start, stop):
     try:
         with warnings.catch_warnings():
             # wfdb 4.3 is imported with words of pandas that pandas 3.1 deprecates.
@@ -104,116 +190,42 @@ def _read_header(header):
             import wfdb
     except ImportError as error:
         raise ImportError(
-            "Reading WFDB records needs the wfdb package: pip install 'skecg[wfdb]'"
+            "Reading WFDB records in other formats than 16 needs the wfdb package: "
+            "pip install 'skecg[wfdb]'"
         ) from error
-    if header.stat().st_size > _MAX_HEADER:
-        raise ECGFormatError(f"{header} has {header.stat().st_size} bytes: no WFDB header.")
-    lines = _specifications(header)
-    if not lines:
-        raise ECGFormatError(f"{header} is empty.")
-    for line in lines[1:]:
-        # wfdb would open a path or an address that stands where a file name should.
-        if not re.fullmatch(r"~|[\w-]+(\.\w+)?", line.split()[0]):
-            raise ECGFormatError(
-                f"{header} names {line.split()[0]!r}, which is not a file beside it."
-            )
     try:
-        record = wfdb.rdheader(str(header.with_suffix("")))
-    except Exception as error:  # of many types
-        raise ECGFormatError(f"{header} is no WFDB header: {error}") from error
-    if not record.fs or not record.fs > 0:
-        raise ECGFormatError(f"{header} gives a sampling rate of {record.fs} Hz.")
-    if not record.n_sig:
-        raise ECGFormatError(f"{header} lists no signals.")
-    return record, lines
-
-
-def _read_signals(header, record, lines):
-    import wfdb
-
-    if len(lines) - 1 != record.n_sig:
-        raise ECGFormatError(f"{header} lists {len(lines) - 1} signals, not {record.n_sig}.")
-    per_frame = max(record.samps_per_frame)
-    names = [str(name or "").strip() for name in record.sig_name]
-    # wfdb ignores what is not ASCII and would take uV, spelt with a micro sign, for V.
-    units = [(line.split() + [""] * 3)[2].partition("/")[2] or "mV" for line in lines[1:]]
-    scale, chosen, notes = [], [], []
-    for i, (name, unit) in enumerate(zip(names, units, strict=True)):
-        try:
-            factor = millivolt_per(unit)
-        except ECGFormatError as error:
-            if match_lead(name):
-                raise ECGFormatError(f"{header} {error}") from None
-            factor = None
-        if factor is None or record.samps_per_frame[i] < per_frame:
-            notes.append(f"signal {name} in {unit} left out")
-        else:
-            chosen.append(i)
-            scale.append(factor)
-    _check_files(header, record)
-    if not chosen:
-        raise ECGFormatError(f"{header} lists no ECG lead, but {', '.join(names)}.")
-    try:
-        data = wfdb.rdrecord(str(header.with_suffix("")), channels=chosen, smooth_frames=False)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{header} names a file that is missing: {error}.") from error
-    except Exception as error:  # of many types
-        raise ECGFormatError(f"{header} cannot be read: {error}") from error
-    signal = np.empty((len(chosen), len(data.e_p_signal[0])), dtype=np.float32)
-    for row, factor, lead in zip(signal, scale, data.e_p_signal, strict=True):
-        row[:] = lead * factor
-    return Stored(
-        signal=signal,
-        sampling_rate=float(record.fs * per_frame),
-        leads=[names[i] for i in chosen],
-        notes=notes,
-    )
-
-
-def _check_files(header, record):
-    frame = {}
-    for name, fmt, offset, n in zip(
-        record.file_name, record.fmt, record.byte_offset, record.samps_per_frame, strict=True
-    ):
-        before = frame.get(name, (fmt, offset, 0))
-        frame[name] = (fmt, offset, before[2] + n)
-    for name, (fmt, offset, n_per_frame) in frame.items():
-        file = header.parent / name
-        if not file.is_file():
-            raise FileNotFoundError(f"{header} names a file that is missing: {file}.")
-        if fmt not in _BYTES:
-            raise ECGFormatError(f"{header} gives {name} the unknown format {fmt}.")
-        size, frame_bytes = file.stat().st_size, n_per_frame * _BYTES[fmt]
-        n_frames = record.sig_len
-        if n_frames is None and frame_bytes:
-            n_frames = int((size - (offset or 0)) / frame_bytes)
-        check_size(n_per_frame, n_frames or 0)
-        needed = (offset or 0) + ceil(n_frames * frame_bytes)
-        if size < needed:
-            raise ECGFormatError(
-                f"{file} has {size} bytes, but {header.name} claims {n_frames} samples a "
-                f"signal, which take {needed}."
-            )
-
-
-def _read_segments(header, record):
-    segments = list(zip(record.seg_name, map(int, record.seg_len), strict=True))
-    layout = [name for name, n_times in segments if n_times == 0 and name != "~"]
-    n_times = sum(n for _, n in segments)
-    if record.sig_len not in (None, n_times):
-        raise ECGFormatError(
-            f"{header} claims {record.sig_len} samples, but its segments {n_times}."
+        record = wfdb.rdrecord(
+            str(header.path.with_suffix("")),
+            channels=chosen,
+            sampfrom=start,
+            sampto=stop,
+            smooth_frames=False,
         )
-    check_size(record.n_sig, n_times)
-    leads = list(_read_header(header.parent / f"{layout[0]}.hea")[0].sig_name) if layout else []
-    rows, start, notes = dict.fromkeys(leads), 0, []
-    for name, length in segments:
+    except Exception as error:  # of many types
+        raise ECGFormatError(f"{header.path} cannot be read: {error}") from error
+    return record.e_p_signal
+
+
+def _read_segments(header):
+    n_times = sum(length for _, length in header.segments)
+    if header.n_frames not in (None, n_times):
+        raise ECGFormatError(
+            f"{header.path} claims {header.n_frames} samples, but its segments {n_times}."
+        )
+    check_size(header.n_signals, n_times)
+    layout = [name for name, length in header.segments if length == 0 and name != "~"]
+    leads = []
+    if layout:
+        leads = [signal.name for signal in read_header(_segment(header, layout[0])).signals]
+    rows, start, notes = dict.fromkeys(leads), 0, list(header.notes)
+    for name, length in header.segments:
         if name == "~" and length:
+            begin = start / header.sampling_rate
             notes.append(
-                f"nothing recorded from {start / record.fs:g} s for {length / record.fs:g} s"
+                f"nothing recorded from {begin:g} s for {length / header.sampling_rate:g} s"
             )
         elif length:
-            part = _read_segment(header, record, name, length)
+            part = _read_segment(header, name, length)
             notes += [note for note in part.notes if note not in notes]
             for lead, values in zip(part.leads, part.signal, strict=True):
                 if rows.get(lead) is None:
@@ -222,31 +234,38 @@ def _read_segments(header, record):
         start += length
     rows = {lead: row for lead, row in rows.items() if row is not None}
     if not rows:
-        raise ECGFormatError(f"{header} has only empty segments.")
-    return Stored(np.stack(list(rows.values())), float(record.fs), list(rows), notes=notes)
+        raise ECGFormatError(f"{header.path} has only empty segments.")
+    return Stored(np.stack(list(rows.values())), header.sampling_rate, list(rows), notes=notes)
 
 
-def _read_segment(header, record, name, length):
-    file = header.parent / f"{name}.hea"
+def _segment(header, name):
+    file = header.path.parent / f"{name}.hea"
     if not file.is_file():
-        raise FileNotFoundError(f"{header} names a segment that is missing: {file}.")
-    segment, lines = _read_header(file)
-    if hasattr(segment, "seg_name"):
+        raise FileNotFoundError(f"{header.path} names a segment that is missing: {file}.")
+    return file
+
+
+def _read_segment(header, name, length):
+    file = _segment(header, name)
+    segment = read_header(file)
+    if segment.segments:
         raise ECGFormatError(f"{file} is a segment that has segments itself.")
-    part = _read_signals(file, segment, lines)
+    part = _read_signals(segment)
     if len(set(part.leads)) < len(part.leads) or part.signal.shape[1] != length:
         raise ECGFormatError(
-            f"{file} holds {part.signal.shape[1]} samples of {part.leads}; {header.name} "
+            f"{file} holds {part.signal.shape[1]} samples of {part.leads}; {header.path.name} "
             f"claims {length}, each lead once."
         )
-    if part.sampling_rate != record.fs:
-        raise ECGFormatError(f"{file} has {part.sampling_rate} Hz, {header.name} {record.fs} Hz.")
+    if part.sampling_rate != header.sampling_rate:
+        raise ECGFormatError(
+            f"{file} has {part.sampling_rate} Hz, {header.path.name} {header.sampling_rate} Hz."
+        )
     return part
 
 
-def _read_comments(comments):
-    # "Age: 78", "<age>: 51", "sex: female"
-    found = dict(re.findall(r"(?im)^\W*(age|sex)\W*:\s*(\S+)", "\n".join(comments).lower()))
-    age = found.get("age", "")
-    sex = {"m": "M", "male": "M", "f": "F", "female": "F"}.get(found.get("sex"))
-    return (float(age) if re.fullmatch(r"\d+(\.\d+)?", age) else None), sex
+def _read_comments(comments, stored):
+    # "#Age: 78", "# sex: female", "# <age>: 51 <sex>: F"
+    found = dict(re.findall(r"[#<\s](age|sex)>?\s*:\s*(\S+)", "\n".join(comments).lower()))
+    with suppress(KeyError, ValueError):
+        stored.age = plausible_age(float(found["age"]))
+    stored.sex = sex_of(found.get("sex"))

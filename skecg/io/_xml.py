@@ -22,17 +22,6 @@ _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[^\s/>]*")
 _COMPACT = re.compile(r"([0-9]{8}(?:[0-9]{2}){0,3})(?:(\.[0-9]{1,6})[0-9]*)?(?:[+-][0-9]{4})?$")
 _ROOTS = {"annotatedecg": "aecg", "restingecgdata": "sierra", "restingecg": "muse"}
-_MILLIVOLTS = {
-    "v": 1e3,
-    "mv": 1.0,
-    "millivolts": 1.0,
-    "uv": 1e-3,
-    "µv": 1e-3,  # the sign for micro
-    "μv": 1e-3,  # the Greek letter
-    "microvolts": 1e-3,
-    "nv": 1e-6,
-    "nanovolts": 1e-6,
-}
 
 
 def xml_format(head):
@@ -169,14 +158,6 @@ def frequency(text):
     except (TypeError, ValueError):
         return None
     return value if 0 < value < math.inf else None
-
-
-def millivolts(unit):
-    """Return how many mV one of a unit is."""
-    try:
-        return _MILLIVOLTS[(unit or "").strip().lower()]
-    except KeyError:
-        raise ECGFormatError(f"the unit {_shown(unit)} is none of V, mV, uV, nV") from None
 
 
 def integers(text, what, separator=None):

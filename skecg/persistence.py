@@ -1,0 +1,281 @@
+"""Model files that hold no code: a manifest to read, and arrays."""
+
+import math
+import platform
+import warnings
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import NetClassifier
+from ._files import ModelFileError, read_archive, whole_file, write_archive
+from ._forest import FeatureForestClassifier
+from ._state import Decoder, Encoder
+from .clinical import STEMICriteriaClassifier
+from .feature_extraction import BeatFeatures
+from .leads import LEADS
+from .preprocessing import MedianBeat
+
+__all__ = ["ModelFileError", "load_model", "save_model"]
+
+_FORMAT, _VERSION = "skecg model", 1
+_KEYS = {"format", "format_version", "class", "versions", "input", "classes", "card", "estimators"}
+_PACKAGES = ("skecg", "scikit-learn", "skorch", "torch", "numpy")
+_TAKES_MV = (MedianBeat, BeatFeatures, FeatureForestClassifier, STEMICriteriaClassifier)
+_MOST_VALUES = 2**20  # of one ECG; 12 leads of 10 s at 500 Hz are 60,000
+
+
+def save_model(estimator, path, *, card=None):
+    """Write a fitted estimator to a file that holds no code.
+
+    Every estimator of this package can be saved, with scikit-learn's pipelines, scalers,
+    imputers, calibrators, thresholds, logistic regression, trees, forests, voting and stacking
+    around it. A network is one of :mod:`skecg.networks`.
+
+    The file is a zip of ``manifest.json`` and ``arrays.safetensors``, with the sha256 of the
+    latter in the former. The manifest holds parameters, labels, the versions of the packages, the
+    card, and the input the model takes: leads, samples a lead, sampling rate in Hz, unit, names of
+    columns; null where the estimator does not know it. The same model gives the same bytes.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    path : str or path-like
+        Where to write. A file that is there stays whole until the new one is complete, on the
+        disk, and has been read back.
+    card : str or dict, default=None
+        What the model is, was trained and tested on: anything that JSON can hold.
+
+    Raises
+    ------
+    ModelFileError
+        If the estimator holds what a model file cannot: another class, a function, a network of
+        one's own, NaN in its weights.
+    NotFittedError
+        If the estimator is not fitted.
+    OSError
+        If the file cannot be written, as on a full disk.
+
+    Notes
+    -----
+    The optimizer of a network is left out: ``partial_fit`` begins a new one. Saving needs memory
+    for twice the arrays.
+
+    Examples
+    --------
+    >>> import json, os, tempfile, zipfile
+    >>> from skecg import FeatureForestClassifier
+    >>> from skecg.datasets import make_omi
+    >>> from skecg.persistence import load_model, save_model
+    >>> X, y, groups = make_omi(100, prevalence=0.5, random_state=0)
+    >>> forest = FeatureForestClassifier(n_estimators=50, random_state=0).fit(X, y)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "forest.skecg")
+    >>> save_model(forest, path, card="simulated ECGs, for this example alone")
+    >>> bool((load_model(path).predict_proba(X) == forest.predict_proba(X)).all())
+    True
+    >>> with zipfile.ZipFile(path) as file:
+    ...     manifest = json.loads(file.read("manifest.json"))
+    >>> manifest["input"]["unit"], manifest["card"]
+    ('mV', 'simulated ECGs, for this example alone')
+    >>> folder.cleanup()
+    """
+    check_is_fitted(estimator)
+    encoder = Encoder()
+    encoder.estimator(estimator)
+    versions = {"python": platform.python_version()}
+    manifest = {
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        **_description(estimator),
+        "versions": versions | {name: version(name) for name in _PACKAGES},
+        "card": card,
+        "estimators": encoder.estimators,
+    }
+    with whole_file(path) as file:
+        write_archive(file, manifest, encoder.arrays)
+        try:
+            _read(file, torch.device("cpu"))
+        except ModelFileError as error:
+            raise ModelFileError(f"This model cannot be saved: {error}") from error
+
+
+def load_model(path, *, device="cpu"):
+    """Read an estimator from a file that :func:`save_model` wrote.
+
+    No code comes from the file: it names classes of a list that is part of this package, and
+    everything else is numbers, text and arrays, which are checked before they are used. Nothing
+    but the file is read. The sha256 tells a damaged file, not who made it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    device : str or torch.device, default="cpu"
+        Where networks compute, wherever they were trained.
+
+    Returns
+    -------
+    estimator
+        Fitted. With the versions of packages that the manifest names, and on one torch thread,
+        its predictions are those of the saved one to the bit.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, was tampered with, is of a newer version or no model file.
+    OSError
+        If the file cannot be read.
+    """
+    device = NetClassifier(None, device=device)._checked_device()
+    with open(path, "rb") as file:
+        try:
+            return _read(file, device)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path} cannot be used as a model: {error}") from error
+
+
+def _read(file, device):
+    manifest, arrays = read_archive(file)
+    if manifest.get("format") != _FORMAT:
+        raise ModelFileError("its manifest is not that of a model.")
+    if manifest.get("format_version") != _VERSION:
+        raise ModelFileError(
+            f"it is of format {manifest.get('format_version')!r:.80}, and this skecg reads format "
+            f"{_VERSION}. Install the skecg that wrote it, or a newer one."
+        )
+    if set(manifest) != _KEYS:
+        raise ModelFileError("its manifest lacks a part, or has an unknown one.")
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            decoder = Decoder(arrays, str(device), check=_try_out)
+            estimator = decoder.estimators(manifest["estimators"])
+            found = _description(estimator)
+    except ModelFileError:
+        raise
+    except Exception as error:  # the file says what happens above; what fails is its fault
+        raise ModelFileError(
+            f"its content does not fit together ({type(error).__name__}: {error!s:.400}). It was "
+            f"written with {manifest['versions']!r:.400}."
+        ) from error
+    for name in found:
+        if manifest[name] != found[name]:
+            raise ModelFileError(
+                f"its {name} is {manifest[name]!r:.200}, but its content has {found[name]!r:.200}."
+            )
+    return estimator
+
+
+# -- what the manifest tells -----------------------------------------------------------
+
+
+def _description(estimator):
+    """Return what the manifest tells of a model, and the model must be when it is read."""
+    classes = getattr(estimator, "classes_", None)
+    return {
+        "class": type(estimator).__name__,
+        "input": _input(estimator),
+        "classes": None if classes is None else classes.tolist(),
+    }
+
+
+def _parts(estimator):
+    """Yield an estimator and those inside it, in the order in which they see the ECGs."""
+    yield estimator
+    if isinstance(estimator, Pipeline):
+        inner = [step for _, step in estimator.steps]
+    elif isinstance(estimator, FeatureUnion):
+        inner = [step for _, step in estimator.transformer_list]
+    elif isinstance(estimator, StackingClassifier | VotingClassifier):
+        inner = estimator.estimators_
+    elif hasattr(estimator, "calibrated_classifiers_"):
+        inner = [each.estimator for each in estimator.calibrated_classifiers_]
+    elif hasattr(estimator, "estimator_") or type(estimator).__name__ == "FrozenEstimator":
+        inner = [getattr(estimator, "estimator_", None) or estimator.estimator]
+    else:
+        inner = []
+    for each in inner:
+        if not isinstance(each, str) and each is not None:
+            yield from _parts(each)
+
+
+def _input(estimator):
+    """Return what the model takes, None for what its parts do not know."""
+    parts = list(_parts(estimator))
+
+    def first(name):
+        return next((getattr(part, name) for part in parts if hasattr(part, name)), None)
+
+    n_leads, n_times, rate = first("n_leads_"), first("n_times_"), first("sampling_rate")
+    if any(isinstance(part, MedianBeat) for part in parts):
+        n_times = None  # recordings of any length
+    columns = first("feature_names_in_")
+    return {
+        "n_leads": n_leads,
+        "leads": list(LEADS) if n_leads == len(LEADS) else None,
+        "n_times": n_times,
+        "sampling_rate": None if rate is None else float(rate),
+        "unit": "mV" if any(isinstance(part, _TAKES_MV) for part in parts) else None,
+        "columns": None if columns is None else columns.tolist(),
+    }
+
+
+# -- a look whether an estimator that was read works -----------------------------------
+
+
+def _try_out(estimator):
+    """Raise an error if an estimator cannot do its work on one row of zeros."""
+    if isinstance(estimator, FeatureForestClassifier) and hasattr(estimator, "model_"):
+        _check_forest(estimator)
+    parts = list(_parts(estimator))
+    # Zeros hold no QRS complex: these raise an error or give NaN, which the next step may not take.
+    no_zeros = (MedianBeat, FeatureForestClassifier, BeatFeatures)
+    if any(isinstance(part, no_zeros) for part in parts) and type(estimator) is not BeatFeatures:
+        return
+    row = _zeros(parts)
+    if row is None:
+        return
+    if hasattr(estimator, "predict_proba"):
+        proba = estimator.predict_proba(row)
+        good = proba.shape == (1, len(estimator.classes_)) and np.isfinite(proba).all()
+        if not good or (proba < 0).any() or not np.isclose(proba.sum(), 1, atol=1e-3):
+            raise ModelFileError(f"its {type(estimator).__name__} gives no probabilities.")
+    elif hasattr(estimator, "transform"):
+        estimator.transform(row)
+    if hasattr(estimator, "predict"):
+        estimator.predict(row)
+
+
+def _zeros(parts):
+    """Return a row of zeros as the first part that knows its input takes it, else None."""
+    first = next((part for part in parts if hasattr(part, "n_times_")), None)
+    first = first or next((part for part in parts if hasattr(part, "n_features_in_")), None)
+    if first is None:
+        return None
+    n_features = first.n_features_in_
+    shape = (1, n_features)
+    if n_features == getattr(first, "n_leads_", None):
+        shape = (1, n_features, first.n_times_)
+    if not 0 < math.prod(shape) <= _MOST_VALUES:
+        raise ModelFileError(f"it takes rows of shape {shape[1:]}.")
+    names = getattr(first, "feature_names_in_", None)
+    row = np.zeros(shape, dtype=np.float32)
+    return row if names is None else pd.DataFrame(row, columns=names)
+
+
+def _check_forest(forest):
+    """Check that features, imputer and forest are of one another."""
+    names, features = forest.feature_names_, forest._features
+    good = forest.model_.n_features_in_ == len(names)
+    good &= np.array_equal(forest.model_.classes_, forest.classes_)
+    if features is not None:
+        good &= type(features) is BeatFeatures and np.array_equal(features._names, names)
+    if not good:
+        raise ModelFileError("its forest is not of the features or the classes that it names.")

@@ -229,7 +229,9 @@ def test_reperfused_and_subendocardial_ischaemia_are_negative(negatives):
 
 def test_every_confounder_conduction_and_rhythm_occurs_among_negatives(negatives):
     _, table, _ = negatives
-    assert set(table["conduction"]) == {"normal", "LBBB", "RBBB", "paced", "WPW"}
+    assert set(table["conduction"]) == {
+        "normal", "LBBB", "RBBB", "incomplete RBBB", "LAFB", "IVCD", "paced", "WPW"
+    }  # fmt: skip
     assert set(table["rhythm"]) == {"sinus", "AF", "PVC", "PAC", "bigeminy"}
     assert table["confounder"].nunique() == 15
     assert table["placement"].nunique() == 8

@@ -39,6 +39,11 @@ def regions():
     )
 
 
+# What ST and T have beyond a dipole: slow waves between J and the end of T.
+_T_PART = np.clip((np.arange(N_PHASES) - CORNERS[3]) / (CORNERS[5] - CORNERS[3]), 0, 1)
+_T_MODES = np.sin(np.pi * np.outer([1, 2, 3], _T_PART)).astype(np.float32)
+
+
 @cache
 def _normal():
     # What benchmarks/fit_heart_loops.py found in 286 normal ECGs of PTB-XL.
@@ -92,9 +97,9 @@ def _early_st(female, age, rng):
 
 
 def draw_detail(n, rng):
-    """Draw what no dipole makes, in leads (n, 8, n_phases): notches of the QRS.
+    """Draw what no dipole makes, in leads (n, 8, n_phases): notches of the QRS, and of ST and T.
 
-    Its size gives the energy of components 4 to 8 of the QRS as in normal ECGs, .14 %.
+    Its size gives the energy of components 4 to 8 as in normal ECGs, .14 % of QRS, .04 % of T.
     """
     knots = np.zeros((n, 8, 12), dtype=np.float32)
     knots[..., 2:-2] = 0.026 * rng.standard_normal((n, 8, 8), dtype=np.float32)
@@ -105,6 +110,9 @@ def draw_detail(n, rng):
     part = (at - low).astype(np.float32)
     part = part * part * (3 - 2 * part)
     detail[..., QRS] = knots[..., low] + part * (knots[..., low + 1] - knots[..., low])
+    repolarised = np.exp(0.4 * rng.standard_normal((n, 1, 1), dtype=np.float32))
+    repolarised = 0.006 * repolarised * rng.standard_normal((n, 8, 3), dtype=np.float32)
+    detail += repolarised @ _T_MODES
     return detail
 
 

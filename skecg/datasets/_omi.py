@@ -77,9 +77,9 @@ def make_omi(
         - confounder: "none", "LVH", "early repolarisation", "pericarditis", "old infarct",
           "aneurysm", "ST depression", "STE aVR", "reperfusion", "T change", "hyperkalaemia",
           "digitalis", "pulmonary embolism", "hypothermia" or "low voltage";
-        - conduction: "normal", "LBBB", "RBBB", "paced" or "WPW"; rhythm: "sinus", "AF", "PVC",
-          "PAC" or "bigeminy"; rate in beats a minute; pr, qrs and qt in ms; onset, the beginning
-          of QRS in ms from R;
+        - conduction: "normal", "LBBB", "RBBB", "incomplete RBBB", "LAFB", "IVCD", "paced" or
+          "WPW"; rhythm: "sinus", "AF", "PVC", "PAC" or "bigeminy"; rate in beats a minute; pr,
+          qrs and qt in ms; onset, the beginning of QRS in ms from R;
         - placement: "in place", or which electrodes are swapped or lie wrong; noise, its SD in mV.
 
     Notes

@@ -22,8 +22,10 @@ P, QRS, STT = slice(0, 21), slice(20, 53), slice(52, 97)
 # its peak: then QTc is that of ELSA-Brasil (below), by its usual definition.
 T_TAIL = 0.25
 
-# On the modes of QRS and fields, which were found in men and women together: women vary less.
-_SCATTER = {"M": 0.96, "F": 0.84}
+# On the modes of QRS and fields, and of ST and T, which were found in men and women together:
+# women vary less.
+_SCATTER = {"M": 0.93, "F": 0.84}
+_SCATTER_T = {"M": 0.94, "F": 0.88}
 
 
 def regions():
@@ -61,7 +63,8 @@ def draw_hearts(female, age, rng):
     rest[:, n_loop:-1] *= scatter
     of_loop = rest[:, :n_loop].reshape(n, 3, N_PHASES)
     of_loop[..., : CORNERS[3]] *= scatter[..., None]
-    of_loop[..., CORNERS[3] :] *= (scatter + 0.06)[..., None]
+    of_t = np.where(female, _SCATTER_T["F"], _SCATTER_T["M"])
+    of_loop[..., CORNERS[3] :] *= of_t[:, None, None]
     rest[:, -1] *= np.where(female, 0.9, 1.1)
     drawn = fit["mean"][female.astype(int)] + decades[:, None] * fit["decade"] + rest
     loops = drawn[:, :n_loop].reshape(n, 3, N_PHASES)
@@ -74,7 +77,7 @@ def draw_hearts(female, age, rng):
     loops += _early_st(female, age, rng)
     fields = drawn[:, n_loop:-1].reshape(n, 8, 12)
     # Some chest walls are thick: the modes, which are symmetric, have no such tail.
-    fields[:, 3:6] *= 1.08 * (1 - 0.58 * rng.random((n, 1, 1)) ** 4)
+    fields[:, 3:6] *= 1.08 * (1 - 0.64 * rng.random((n, 1, 1)) ** 4)
     return loops, fields
 
 
@@ -111,7 +114,7 @@ def draw_detail(n, rng):
     part = part * part * (3 - 2 * part)
     detail[..., QRS] = knots[..., low] + part * (knots[..., low + 1] - knots[..., low])
     repolarised = np.exp(0.4 * rng.standard_normal((n, 1, 1), dtype=np.float32))
-    repolarised = 0.006 * repolarised * rng.standard_normal((n, 8, 3), dtype=np.float32)
+    repolarised = 0.012 * repolarised * rng.standard_normal((n, 8, 3), dtype=np.float32)
     detail += repolarised @ _T_MODES
     return detail
 

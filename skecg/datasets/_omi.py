@@ -13,7 +13,7 @@ from ._occlusion import draw_occlusions, occlude, reperfuse
 from ._recording import N_TIMES, find_r, median_beats, recordings
 from ._rhythm import draw_rhythm
 
-_PATIENTS = 64  # drawn at a time: bounds the memory
+_PATIENTS = 128  # drawn at a time: bounds the memory
 _FORMS = {"beat": median_beats, "ecg": recordings}
 
 
@@ -175,8 +175,9 @@ def _draw(omi, n_ecgs, severity, rng):
     loops, timing = loops[row], {name: values[row] for name, values in timing.items()}
     rate = timing["rate"] * np.exp(0.08 * rng.standard_normal(len(row)))
     timing["rate"] = np.clip(rate, 38, 165)
-    # Bazett's root would correct too much: in normal ECGs of PTB-XL QT goes with RR to the .4.
-    late = 0.5 * np.maximum(timing["qrs"] - 100, 0)  # a wide QRS lengthens QT by about half
+    # Between Bazett's root, which corrects too much when the heart is fast, and Fridericia's
+    # cube root; that a wide QRS adds half its excess is chosen.
+    late = 0.5 * np.maximum(timing["qrs"] - 100, 0)
     timing["qt"] = (timing["qtc"] + late) * (60 / timing["rate"]) ** 0.42
     # Arteries open and close while ECGs are recorded, and ischaemia waxes and wanes.
     vector = vector[row] * np.exp(0.35 * rng.standard_normal((len(row), 1)))

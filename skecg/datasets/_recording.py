@@ -45,12 +45,13 @@ def median_beats(loops, fields, detail, marks, table, rng):
     shifts = rr[:, None, None] * np.array([-2, -1, 1, 2])[:, None]
     shifts = shifts * (1 + 0.025 * rng.standard_normal((n, 4, 3)))
     shifts[(table["rhythm"] == "AF").to_numpy()] = 2 * R_INDEX
-    for out, beat, starts in zip(signal, own / 3, np.rint(shifts).astype(int), strict=True):
-        for start in starts.ravel():
-            if 0 < start < 600:
-                out[:, start:] += beat[:, :-start]
-            elif -600 < start < 0:
-                out[:, :start] += beat[:, -start:]
+    shifts = np.rint(shifts).astype(int).reshape(n, -1)
+    for row, column in np.argwhere(np.abs(shifts) < 600):
+        start = shifts[row, column]
+        if start > 0:
+            signal[row, :, start:] += own[row, :, :-start] / 3
+        else:
+            signal[row, :, :start] += own[row, :, -start:] / 3
     # The median of n beats has 1.25 / sqrt(n) of the noise of one.
     n_beats = np.clip(table["rate"].to_numpy() / 6 - 1, 4, None)
     level = (table["noise"].to_numpy() * 1.25 / np.sqrt(n_beats)).astype(np.float32)

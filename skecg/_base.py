@@ -15,6 +15,7 @@ from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
+from ._checkpoint import Checkpoint
 from ._validation import (
     all_or_nothing,
     check_groups,
@@ -255,7 +256,18 @@ class NetClassifier(NeuralNetClassifier):
 
     # -- fit ---------------------------------------------------------------------------
 
-    def fit(self, X, y, *, groups=None, fold=None, X_val=None, y_val=None, groups_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        fold=None,
+        X_val=None,
+        y_val=None,
+        groups_val=None,
+        checkpoint=None,
+    ):
         """Train the network and keep its best epoch.
 
         The validation data are `X_val`, `y_val` if given; else the validation fold of
@@ -279,6 +291,12 @@ class NetClassifier(NeuralNetClassifier):
             Validation data, shaped as X and y.
         groups_val : array-like, default=None
             Patients of `X_val`, which must not be among `groups`.
+        checkpoint : str or path-like, default=None
+            A file that is written after each epoch, whole or not at all. The same call after
+            an interruption, in another process too, goes on after the last epoch in the file
+            and ends with the same network to the bit; once the fit is finished it returns that
+            network. The file holds no code and no ECGs, but hashes of them, by which another
+            call is refused. Classes and functions are told apart by name alone.
 
         Returns
         -------
@@ -287,12 +305,18 @@ class NetClassifier(NeuralNetClassifier):
         Raises
         ------
         ValueError
-            If X holds NaN or infinity, y has one class, the validation data lack a class
-            or a patient is on both sides.
+            If X holds NaN or infinity, y has one class, the validation data lack a class,
+            a patient is on both sides, or `checkpoint` was written for other data, parameters,
+            versions or numbers of threads.
+        ModelFileError
+            If `checkpoint` is damaged or no checkpoint.
+        OSError
+            If `checkpoint` cannot be written, as on a full disk.
         """
         fresh = not (self.warm_start and self.initialized_)
+        validation = groups, fold, X_val, y_val, groups_val
         with all_or_nothing(self):
-            return self._fit(X, y, fresh, None, groups, fold, X_val, y_val, groups_val)
+            return self._fit(X, y, fresh, None, checkpoint, *validation)
 
     def partial_fit(
         self,
@@ -321,21 +345,30 @@ class NetClassifier(NeuralNetClassifier):
         """
         fresh = not self.initialized_
         with all_or_nothing(self):
-            return self._fit(X, y, fresh, classes, groups, fold, X_val, y_val, groups_val)
+            return self._fit(X, y, fresh, classes, None, groups, fold, X_val, y_val, groups_val)
 
-    def _fit(self, X, y, fresh, classes, *validation):
+    def _fit(self, X, y, fresh, classes, checkpoint, *validation):
         """Train new weights (`fresh`) or the present ones, after all checks."""
         X, y = validate_ecgs(self, X, y, reset=fresh)
         if fresh:
             self.classes_inferred_ = np.unique(y if classes is None else classes)
         seed = draw_seed(self.random_state)
+        if checkpoint is not None:
+            if not fresh:
+                raise ValueError("warm_start=True goes on from the present weights: no checkpoint.")
+            checkpoint = Checkpoint(checkpoint)
+            seed = checkpoint.seed(seed, self.random_state)
         data = self._training_data(X, y, seed, *validation)
-        with _torch_seeded(seed, self._checked_device()):
+        device = self._checked_device()
+        if checkpoint is not None:
+            names = ("X", "y", "groups", "fold", "X_val", "y_val", "groups_val")
+            checkpoint.compare(self, seed, dict(zip(names, (X, y, *validation), strict=True)))
+        with _torch_seeded(seed, device):
             if fresh:
                 for name in ("initialized_", "history_"):  # anew, not cleared
                     self.__dict__.pop(name, None)
                 self.initialize()
-            return self._train(*data)
+            return self._train(*data, checkpoint)
 
     def _training_data(self, X, y, seed, groups, fold, X_val, y_val, groups_val):
         """Return training and validation rows, and the sampler of the training rows."""
@@ -407,20 +440,30 @@ class NetClassifier(NeuralNetClassifier):
                 f"data{from_fold}."
             )
 
-    def _train(self, train, valid, sampler):
-        self._sampler = sampler
+    def _train(self, train, valid, sampler, checkpoint):
+        self._sampler, self._loader_generator = sampler, torch.Generator()
+        callbacks = self.callbacks_
+        if checkpoint is not None:  # last, when the others are done with the epoch
+            self.callbacks_ = [*callbacks, ("checkpoint", checkpoint)]
         try:
+            if checkpoint is not None and checkpoint.finished:
+                checkpoint.on_train_begin(self)
+                return self
             self.notify("on_train_begin", X=train, y=None)
-            self.fit_loop(train, valid)
-        except KeyboardInterrupt:
-            if not self._stopped_early():
-                raise
+            n_done = 0 if checkpoint is None else checkpoint.epoch
+            try:
+                self.fit_loop(train, valid, epochs=self.max_epochs - n_done)
+            except KeyboardInterrupt:
+                if not self._stopped_early():
+                    raise
+            finally:
+                for _, callback in callbacks:
+                    if isinstance(callback, Progress):
+                        callback.on_train_end(self)
+            self.notify("on_train_end", X=train, y=None)
         finally:
-            del self._sampler
-            for _, callback in self.callbacks_:
-                if isinstance(callback, Progress):
-                    callback.on_train_end(self)
-        self.notify("on_train_end", X=train, y=None)
+            del self._sampler, self._loader_generator
+            self.callbacks_ = callbacks
         return self
 
     def _stopped_early(self):
@@ -501,10 +544,10 @@ class NetClassifier(NeuralNetClassifier):
             batches, loader = self._sampler, self.iterator_train
         else:
             batches, loader = _Slices(len(dataset), batch_size), self.iterator_valid
-        # A generator of its own: DataLoader draws a seed that the global one would pay for.
         defaults = {"sampler": batches, "batch_size": None}
         if loader is DataLoader:
-            defaults["generator"] = torch.Generator()
+            # Its own: DataLoader draws seeds of its workers that the global one would pay for.
+            defaults["generator"] = getattr(self, "_loader_generator", None) or torch.Generator()
         return loader(dataset, **(defaults | params))
 
     def infer(self, x, **fit_params):

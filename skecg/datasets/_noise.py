@@ -18,8 +18,8 @@ def electrode_noise(n, n_times, rng):
     Of muscle, skin and amplifier; from 8 to 230 Hz the spectrum is that of the medians of PTB-XL
     between T and P.
     """
-    noise = 1.1 * _spline(n, n_times, 40, rng)
-    noise += 0.42 * _spline(n, n_times, 10, rng)
+    noise = _spline(n, n_times, 40, 1.1, rng)
+    noise += _spline(n, n_times, 10, 0.42, rng)
     white = rng.standard_normal((n, 9, n_times // 2 + 1), dtype=np.float32)
     white *= np.float32(0.17) * np.exp(0.4 * rng.standard_normal((n, 9, 1), dtype=np.float32))
     white = ELECTRODES @ white
@@ -28,14 +28,14 @@ def electrode_noise(n, n_times, rng):
     return noise
 
 
-def _spline(n, n_times, step, rng):
+def _spline(n, n_times, step, size, rng):
     # Cubic B-splines of random knots of electrodes, in leads.
     knots = ELECTRODES @ rng.standard_normal((n, 9, n_times // step + 3), dtype=np.float32)
     t = np.arange(step, dtype=np.float32) / step
     basis = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1,
                       t**3]) / 6  # fmt: skip
     windows = np.lib.stride_tricks.sliding_window_view(knots, 4, axis=-1)
-    signal = windows @ basis.astype(np.float32)
+    signal = windows @ (size * basis).astype(np.float32)
     return signal.reshape(n, 8, -1)[..., :n_times]
 
 

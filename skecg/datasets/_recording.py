@@ -46,12 +46,13 @@ def median_beats(loops, fields, detail, marks, table, rng):
     shifts = shifts * (1 + 0.025 * rng.standard_normal((n, 4, 3)))
     shifts[(table["rhythm"] == "AF").to_numpy()] = 2 * R_INDEX
     shifts = np.rint(shifts).astype(int).reshape(n, -1)
-    for row, column in np.argwhere(np.abs(shifts) < 600):
-        start = shifts[row, column]
+    own /= 3
+    rows, columns = np.nonzero(np.abs(shifts) < 600)
+    for row, start in zip(rows.tolist(), shifts[rows, columns].tolist(), strict=True):
         if start > 0:
-            signal[row, :, start:] += own[row, :, :-start] / 3
+            signal[row, :, start:] += own[row, :, :-start]
         else:
-            signal[row, :, :start] += own[row, :, -start:] / 3
+            signal[row, :, :start] += own[row, :, -start:]
     # The median of n beats has 1.25 / sqrt(n) of the noise of one.
     n_beats = np.clip(table["rate"].to_numpy() / 6 - 1, 4, None)
     level = (table["noise"].to_numpy() * 1.25 / np.sqrt(n_beats)).astype(np.float32)

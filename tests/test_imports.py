@@ -15,7 +15,8 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads", "_files"},
-    {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores", "_trees"},
+    {"networks", "sampling", "_delineation", "_filters", "_pretrained"}
+    | {"_quality", "_scores", "_trees"},
     {"_beats", "_rules", "_validation", "_waves"},
     {"_paper", "_resampling", "_vectorcardiogram", "io"},
     {"_comparison", "_features", "_tables", "_thresholds", "calibration"},

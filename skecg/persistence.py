@@ -179,7 +179,7 @@ def load_pretrained(name, *, form="beat"):
     >>> from skecg.datasets import make_omi
     >>> from skecg.persistence import load_pretrained
     >>> X, y, groups = make_omi(10, random_state=0)
-    >>> load_pretrained("alvd-sim").predict_proba(X[:2]).shape
+    >>> load_pretrained("forest-sim").predict_proba(X[:2]).shape
     (2, 2)
     """
     if form not in ("beat", "ecg"):

@@ -2,10 +2,11 @@
 Fine-tuning on few ECGs
 =======================
 
-A network that was trained on simulated ECGs goes on learning from a few real ones, and is
-compared with the same network from random weights: infarction against normal on PTB-XL, at 25 to
-400 training ECGs: ``python examples/plot_fine_tuning.py --data PATH``, with the path of a PTB-XL
-folder. Without data, a small version runs on simulated ECGs of another severity.
+A network that was trained on simulated ECGs goes on learning from a few others, and is compared
+with the same network from random weights, at 25 to 400 training ECGs. Infarction against normal
+on PTB-XL: ``python examples/plot_fine_tuning.py --data PATH --weights FILE``, with the path of a
+PTB-XL folder and a file of ``benchmarks/pretrain.py --model alvd``. Without these, a small
+network is trained here, and the others are simulated ECGs, too.
 
 Most infarctions of PTB-XL are old ones, not occlusions: this is about learning from few ECGs.
 """
@@ -13,6 +14,8 @@ Most infarctions of PTB-XL are old ones, not occlusions: this is about learning 
 # %%
 # What to run.
 import argparse
+import tempfile
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,13 +24,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 
-from skecg import ALVDClassifier, SmartNetClassifier
+from skecg import ALVDClassifier
 from skecg.datasets import load_ptbxl, make_omi
+from skecg.persistence import save_model
 from skecg.preprocessing import BeatCropper, LeadStandardScaler, MedianBeat
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
 parser.add_argument("--data", help="folder with ptbxl_database.csv")
-parser.add_argument("--model", choices=["alvd", "smartnet"], default="alvd")
+parser.add_argument("--weights", help="file of a network that was trained on simulated ECGs")
 parser.add_argument("--seeds", type=int, default=5)
 args, _ = parser.parse_known_args()
 
@@ -41,15 +45,30 @@ else:
     X, y, groups = make_omi(160, prevalence=1 / 3, severity=2, random_state=7)
     sizes, n_seeds = [25, 50, 100], 2
 
+
+# %%
+# The network to start from.
+def beats_to_network(net):
+    """Return a pipeline from median beats in mV to a probability."""
+    return make_pipeline(BeatCropper(), LeadStandardScaler(), net)
+
+
+weights = args.weights
+if weights is None:
+    folder = tempfile.TemporaryDirectory()
+    weights = Path(folder.name, "simulated.skecg")
+    simulated = make_omi(400, prevalence=0.5, severity=2, random_state=0)
+    net = ALVDClassifier(lr=3e-3, max_epochs=8, batch_size=32, random_state=0)
+    save_model(beats_to_network(net).fit(*simulated[:2]), weights)
+
 # %%
 # Each network learns for 20 epochs from the same ECGs; a fifth of the patients is held out, and
 # the whole rest is the last size. The trunk of the pretrained network moves at a tenth of the
 # rate of the last layer.
-Classifier = {"alvd": ALVDClassifier, "smartnet": SmartNetClassifier}[args.model]
 starts = {
     "from random weights": {"lr": 1e-3},
     "fine-tuned": {
-        "weights": f"{args.model}-sim",
+        "weights": weights,
         "lr": 1e-4,
         "optimizer__param_groups": [("fc.*", {"lr": 1e-3})],
     },
@@ -62,12 +81,11 @@ for seed in range(n_seeds):
     for size in sizes:
         train = rest[:size]
         for name, params in starts.items():
-            net = Classifier(
+            net = ALVDClassifier(
                 max_epochs=20, batch_size=32, sampling="half", validation_fraction=0.2,
                 random_state=seed, **params,
             )  # fmt: skip
-            model = make_pipeline(BeatCropper(), LeadStandardScaler(), net)
-            model.fit(X[train], y[train])
+            model = beats_to_network(net).fit(X[train], y[train])
             auc = roc_auc_score(y[test], model.predict_proba(X[test])[:, 1])
             rows.append({"start": name, "ECGs": len(train), "AUC": auc})
 table = pd.DataFrame(rows).groupby(["ECGs", "start"])["AUC"].agg(["mean", "std"]).unstack()

@@ -156,8 +156,8 @@ def load_pretrained(name, *, form="beat"):
 
     Parameters
     ----------
-    name : {"smartnet-sim", "alvd-sim", "forest-sim"}
-        The model: ECG-SMART-NET, the ALVD network, the random forest.
+    name : {"forest-sim"}
+        The model: a random forest on features of the beat.
     form : {"beat", "ecg"}, default="beat"
         What it is given: median beats, (n_samples, 12, 600) in mV at 500 Hz with R at sample
         300, or recordings as :class:`skecg.preprocessing.MedianBeat` takes them.

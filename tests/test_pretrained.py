@@ -18,12 +18,12 @@ from sklearn.pipeline import make_pipeline
 
 import skecg
 from skecg import ALVDClassifier, SmartNetClassifier
-from skecg._pretrained import PRETRAINED, pretrained_path
+from skecg._pretrained import pretrained_path
 from skecg.datasets import make_omi
 from skecg.persistence import ModelFileError, load_model, load_pretrained, save_model
-from skecg.preprocessing import BeatCropper, LeadStandardScaler
+from skecg.preprocessing import LeadStandardScaler
 
-SHIPPED = [name for name in PRETRAINED if name != "smartnet-sim"]
+SHIPPED = ["forest-sim"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def beats():
 @pytest.fixture(scope="module")
 def net():
     X, y = ecgs()
-    return ALVDClassifier(lr=1e-2, max_epochs=4, random_state=0).fit(X, y)
+    return ALVDClassifier(lr=1e-2, max_epochs=20, random_state=0).fit(X, y)
 
 
 @pytest.fixture
@@ -78,9 +78,12 @@ def test_a_fresh_process_says_the_same(name, beats, tmp_path):
     code = (
         "import sys, numpy as np, torch; torch.set_num_threads(1);"
         "from skecg.persistence import load_pretrained;"
-        "np.save('p.npy', load_pretrained(sys.argv[1]).predict_proba(np.load('X.npy')))"
+        "name, folder = sys.argv[1:];"
+        "X = np.load(folder + '/X.npy');"
+        "np.save(folder + '/p.npy', load_pretrained(name).predict_proba(X))"
     )
-    subprocess.run([sys.executable, "-c", code, name], cwd=tmp_path, check=True)
+    root = Path(skecg.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, name, tmp_path], cwd=root, check=True)
     expected = load_pretrained(name).predict_proba(beats[0][:4])
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), expected)
 
@@ -117,19 +120,19 @@ def test_files_are_small(name):
 
 
 def test_unknown_names_are_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"'vgg' is not among .*alvd-sim, forest-sim"):
+    with pytest.raises(ValueError, match=r"'vgg' is not among .*: forest-sim"):
         load_pretrained("vgg")
 
 
 def test_a_missing_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("skecg._pretrained._FOLDER", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"'alvd-sim' is missing .* has: none"):
-        load_pretrained("alvd-sim")
+    with pytest.raises(FileNotFoundError, match=r"'forest-sim' is missing .* has: none"):
+        load_pretrained("forest-sim")
 
 
 def test_unknown_forms_are_refused():
     with pytest.raises(ValueError, match="form must be 'beat' or 'ecg', got 'table'"):
-        load_pretrained("alvd-sim", form="table")
+        load_pretrained("forest-sim", form="table")
 
 
 # -- starting from weights -------------------------------------------------------------
@@ -139,14 +142,6 @@ def test_fit_starts_from_the_weights_of_a_file(net, file):
     X, y = ecgs()
     start = start_of(untrained(weights=file), X, y)
     for name, tensor in net.module_.state_dict().items():
-        assert torch.equal(start[name], tensor)
-
-
-def test_fit_starts_from_a_pretrained_network(beats):
-    X, y, _ = beats
-    pretrained = load_pretrained("alvd-sim")
-    start = start_of(untrained(weights="alvd-sim"), pretrained[:-1].transform(X), y)
-    for name, tensor in pretrained[-1].module_.state_dict().items():
         assert torch.equal(start[name], tensor)
 
 
@@ -216,16 +211,6 @@ def test_a_forest_gives_no_weights():
         untrained(weights="forest-sim").fit(*ecgs())
 
 
-def test_a_fine_tuned_network_can_be_saved_with_the_name_of_its_start(beats, tmp_path):
-    X, y, _ = beats
-    net = ALVDClassifier(weights="alvd-sim", max_epochs=1, random_state=0)
-    model = make_pipeline(BeatCropper(), LeadStandardScaler(), net).fit(X, y)
-    save_model(model, tmp_path / "m")
-    loaded = load_model(tmp_path / "m")
-    assert loaded[-1].weights == "alvd-sim"
-    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
-
-
 def test_a_network_that_started_from_a_path_is_not_saved_with_it(file, tmp_path):
     net = untrained(weights=str(file)).fit(*ecgs())
     with pytest.raises(ModelFileError, match="weights is the path of another file"):
@@ -261,14 +246,6 @@ def test_weights_too_large_for_half_precision_are_refused(net, tmp_path):
 def test_unknown_precisions_are_refused(net, tmp_path):
     with pytest.raises(ValueError, match="precision must be 'float32' or 'float16', got 'int8'"):
         save_model(net, tmp_path / "m", precision="int8")
-
-
-def test_half_precision_of_a_pretrained_network_changes_no_probability(beats, tmp_path):
-    X, _, _ = beats
-    full = load_pretrained("alvd-sim")
-    save_model(full, tmp_path / "half", precision="float16")
-    change = load_model(tmp_path / "half").predict_proba(X) - full.predict_proba(X)
-    assert np.abs(change).max() < 1e-3
 
 
 # -- the wheel -------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from ._base import NetClassifier
 from ._files import ModelFileError
 from ._pretrained import PRETRAINED, full_precision
 from ._trees import trees_from_arrays, trees_to_arrays
+from .calibration import PriorCorrection
 from .classifiers import (
     ALVDClassifier,
     FeatureForestClassifier,
@@ -49,6 +50,7 @@ ESTIMATORS = {
         LeadStandardScaler,
         MedianBeat,
         NetClassifier,
+        PriorCorrection,
         ResNetClassifier,
         STEMICriteriaClassifier,
         SmartNetClassifier,

@@ -15,29 +15,40 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
     {"leads", "_files"},
-    {"networks", "sampling", "_delineation", "_filters", "_pretrained"}
-    | {"_quality", "_scores", "_trees"},
+    {
+        "networks",
+        "sampling",
+        "_delineation",
+        "_fold_cache",
+        "_filters",
+        "_pretrained",
+        "_quality",
+        "_scores",
+        "_trees",
+    },
     {"_beats", "_rules", "_validation", "_waves"},
     {"_paper", "_resampling", "_vectorcardiogram", "io"},
-    {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
+    {"_comparison", "_document", "_features", "_tables", "_thresholds", "calibration"},
     {"_subgroups"},
     {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
+    {"_checkpoint"},
     {"_base", "_forest", "clinical"},
     {"classifiers", "datasets"},
     {"_attribution", "_parts", "model_selection"},
     {"_state", "inspection"},
     {"_fold_displays", "_saliency_display", "persistence"},
     {"_score_displays"},
-    {"plotting"},
+    {"_model_card", "plotting"},
+    {"report"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
 
 ONLY_IN = {
-    "skorch": {"_base", "_callbacks"},
+    "skorch": {"_base", "_callbacks", "_checkpoint"},
     "captum": {"_attribution"},
-    "matplotlib": {"_fold_displays", "_paper", "_saliency_display"},
+    "matplotlib": {"_document", "_fold_displays", "_paper", "_saliency_display"},
     "safetensors": {"_files"},
     "shap": {"_forest"},
 }

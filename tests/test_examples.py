@@ -42,6 +42,12 @@ def test_an_ecg_is_drawn_to_file(tmp_path):
 
 
 @pytest.mark.slow
+def test_simulated_beats_are_drawn(tmp_path):
+    assert "simulated normals" in run(tmp_path, "plot_simulator.py")
+    assert (tmp_path / "simulator.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_saliency_is_drawn_and_checked(tmp_path):
     assert "all layers random" in run(tmp_path, "plot_saliency.py")
     assert (tmp_path / "saliency.png").stat().st_size > 10_000

@@ -1,0 +1,61 @@
+"""
+Simulated and real median beats
+===============================
+
+``make_omi`` draws normal ECGs, occlusions and what resembles them. This draws the
+middle and the outer twentieths of its normal beats in the twelve leads, and the mean
+change by occlusions of three arteries. With ``--data``, a folder of PTB-XL, its normal
+ECGs lie beside the simulated ones. It needs ``pip install 'skecg[plot]'``.
+"""
+
+# %%
+# Simulated patients: half of them with an occlusion.
+import argparse
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skecg.datasets import load_ptbxl, make_omi
+from skecg.leads import LEADS
+from skecg.preprocessing import MedianBeat
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="a folder of PTB-XL")
+path = parser.parse_known_args()[0].data
+
+X, y, _, table = make_omi(1500, prevalence=0.5, return_table=True, random_state=0)
+plain = ["confounder", "conduction", "rhythm", "placement"]
+plain = (table[plain] == ["none", "normal", "sinus", "in place"]).all(axis=1).to_numpy()
+sets = {"simulated normals": X[plain & (y == 0)]}
+
+# %%
+# PTB-XL's normals are ECGs with the superclass NORM and no other.
+if path:
+    real = load_ptbxl(path, positive=["MI", "STTC", "CD", "HYP"], negative="NORM")
+    sets["PTB-XL normals"] = MedianBeat().fit_transform(real.data[real.target == 0])
+
+# %%
+# Above, percentiles 5, 50 and 95 of normals; below, the mean of each artery's occlusions.
+ms = 2 * (np.arange(600) - 300)
+shown = (ms > -260) & (ms < 500)
+fig, axes = plt.subplots(4, 6, figsize=(14, 9), sharex=True, sharey="row", layout="constrained")
+for i, lead in enumerate(LEADS):
+    ax = axes[i // 6, i % 6]
+    for color, (label, beats) in zip(("tab:blue", "tab:orange"), sets.items(), strict=False):
+        low, middle, high = np.percentile(beats[:, i, shown], [5, 50, 95], axis=0)
+        ax.plot(ms[shown], middle, color=color, label=label)
+        ax.fill_between(ms[shown], low, high, color=color, alpha=0.2)
+    ax.set_title(lead)
+    ax = axes[2 + i // 6, i % 6]
+    for artery in ("LAD", "RCA", "LCx"):
+        mean = X[plain & (table["artery"] == artery).to_numpy() & (y == 1), i].mean(axis=0)
+        ax.plot(ms[shown], mean[shown], label=artery)
+    ax.set_title(lead)
+    ax.grid(alpha=0.3)
+axes[0, 0].legend(fontsize="x-small")
+axes[2, 0].legend(fontsize="x-small")
+axes[0, 0].set_ylabel("mV")
+axes[2, 0].set_ylabel("mV, occlusions")
+fig.supxlabel("ms from R")
+fig.savefig("simulator.png", dpi=100)
+print(f"{ {label: len(beats) for label, beats in sets.items()} }; figure: simulator.png")

@@ -26,8 +26,10 @@ from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
 NAMES = {"smartnet": "smartnet-sim", "alvd": "alvd-sim", "forest": "forest-sim"}
 NETWORKS = {"smartnet": SmartNetClassifier, "alvd": ALVDClassifier}
-PATIENTS = {"smartnet": 500, "alvd": 3000, "forest": 4000}  # in a chunk
-CHUNKS = {"smartnet": 16, "alvd": 20}
+# Without further options, the training of the files that come with the package.
+PATIENTS = {"smartnet": 800, "alvd": 1500, "forest": 14000}  # in a chunk
+CHUNKS = {"smartnet": 20, "alvd": 22}
+LR = {"smartnet": 1e-3, "alvd": 2e-3}
 VALIDATION, TEST = 2**31, 2**31 + 1  # seeds that no chunk has
 
 
@@ -139,7 +141,7 @@ def main():
     parser.add_argument("--model", choices=NAMES, required=True)
     parser.add_argument("--out", type=Path, help="default: NAME.skecg in this folder")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float)
     parser.add_argument("--chunks", type=int)
     parser.add_argument("--patients", type=int, help="in a chunk; 1.5 beats each")
     parser.add_argument("--batch-size", type=int, default=32)
@@ -149,6 +151,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a look whether it runs, no training")
     args = parser.parse_args()
     args.out = args.out or Path(f"{NAMES[args.model]}.skecg")
+    args.lr = args.lr or LR.get(args.model)
     args.chunks = args.chunks or (2 if args.quick else CHUNKS.get(args.model))
     args.patients = args.patients or (60 if args.quick else PATIENTS[args.model])
     part = args.out.with_suffix(".part.skecg")

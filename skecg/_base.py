@@ -87,7 +87,8 @@ class NetClassifier(NeuralNetClassifier):
         hardware that has it and slower on a CPU that has not; weights, loss and
         probabilities stay float32. "auto" takes bf16 where the hardware has it.
     weights : None, str or path-like, default=None
-        Weights that ``fit`` starts from: the path of a file of
+        Weights that ``fit`` starts from: a name of
+        :func:`skecg.persistence.load_pretrained` ("alvd-sim"), or the path of a file of
         :func:`skecg.persistence.save_model` that holds one network of the same kind, for as many
         leads, samples and classes. None is random. Fine-tuning takes a low `lr`
         for the trunk and may give the last layer a higher one by skorch's

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._files import ModelFileError, read_archive
 
-PRETRAINED = ("forest-sim",)
+PRETRAINED = ("alvd-sim", "forest-sim")
 _FOLDER = Path(__file__).parent / "weights"
 
 

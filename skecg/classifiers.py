@@ -39,8 +39,8 @@ class SmartNetClassifier(NetClassifier):
     precision : {"float32", "bf16", "auto"}, default="float32"
         Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
     weights : None, str or path-like, default=None
-        The path of a model file to start from, see :class:`skecg.NetClassifier`. None is
-        random.
+        A pretrained model's name, or the path of a model file, to start from: see
+        :class:`skecg.NetClassifier`. None is random.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -142,8 +142,8 @@ class TemporalResNetClassifier(NetClassifier):
     precision : {"float32", "bf16", "auto"}, default="float32"
         Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
     weights : None, str or path-like, default=None
-        The path of a model file to start from, see :class:`skecg.NetClassifier`. None is
-        random.
+        A pretrained model's name, or the path of a model file, to start from: see
+        :class:`skecg.NetClassifier`. None is random.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -361,8 +361,8 @@ class ALVDClassifier(NetClassifier):
     precision : {"float32", "bf16", "auto"}, default="float32"
         Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
     weights : None, str or path-like, default=None
-        The path of a model file to start from, see :class:`skecg.NetClassifier`. None is
-        random.
+        A pretrained model's name, or the path of a model file, to start from: see
+        :class:`skecg.NetClassifier`. None is random.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None

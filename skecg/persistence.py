@@ -150,16 +150,19 @@ def load_model(path, *, device="cpu"):
 def load_pretrained(name, *, form="beat"):
     """Load a model that comes with this package, trained on simulated ECGs alone.
 
-    Not a medical device. The file's card tells what it was trained and tested on; probabilities
-    belong to a prevalence of one half, see :class:`skecg.calibration.PriorCorrection`.
+    For research, not a medical device: none has been tested on ECGs with a label of occlusion.
+    The file's card tells what the model was trained and tested on. Probabilities belong to a
+    prevalence of one half, see :class:`skecg.calibration.PriorCorrection`.
 
     Parameters
     ----------
-    name : {"forest-sim"}
-        The model: a random forest on features of the beat.
+    name : {"alvd-sim", "forest-sim"}
+        The model: an :class:`skecg.ALVDClassifier`, or a
+        :class:`skecg.FeatureForestClassifier`.
     form : {"beat", "ecg"}, default="beat"
         What it is given: median beats, (n_samples, 12, 600) in mV at 500 Hz with R at sample
-        300, or recordings as :class:`skecg.preprocessing.MedianBeat` takes them.
+        300, or recordings of 2.5 s or more, as :class:`skecg.preprocessing.MedianBeat` takes
+        them.
 
     Returns
     -------
@@ -178,8 +181,11 @@ def load_pretrained(name, *, form="beat"):
     >>> from skecg.datasets import make_omi
     >>> from skecg.persistence import load_pretrained
     >>> X, y, groups = make_omi(10, random_state=0)
-    >>> load_pretrained("forest-sim").predict_proba(X[:2]).shape
+    >>> load_pretrained("alvd-sim").predict_proba(X[:2]).shape
     (2, 2)
+    >>> recordings = make_omi(2, form="ecg", random_state=0)[0]
+    >>> load_pretrained("alvd-sim", form="ecg").predict_proba(recordings[:1]).shape
+    (1, 2)
     """
     if form not in ("beat", "ecg"):
         raise ValueError(f"form must be 'beat' or 'ecg', got {form!r}.")

@@ -41,8 +41,8 @@ def make_windows(n, rng):
 
 
 rng = np.random.default_rng(0)
-X, y = make_windows(400, rng)
-X_test, y_test = make_windows(200, rng)
+X, y = make_windows(240, rng)
+X_test, y_test = make_windows(100, rng)
 
 # %%
 # The pipeline for ECGs, without the crop around the R peak.

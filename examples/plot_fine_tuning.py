@@ -79,6 +79,6 @@ for name in starts:
 ax.set(xscale="log", xlabel="ECGs to learn from", ylabel="Test AUC")
 ax.set_xticks(table.index, table.index)
 ax.minorticks_off()
-ax.legend()
+ax.legend(loc="lower right")
 fig.savefig("fine_tuning.png", dpi=150)
 print("Figure: fine_tuning.png")

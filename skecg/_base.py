@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
 from ._checkpoint import Checkpoint
+from ._pretrained import read_weights
 from ._validation import (
     all_or_nothing,
     check_groups,
@@ -85,6 +86,13 @@ class NetClassifier(NeuralNetClassifier):
         Arithmetic of the network. "bf16" is torch's autocast to bfloat16, faster on
         hardware that has it and slower on a CPU that has not; weights, loss and
         probabilities stay float32. "auto" takes bf16 where the hardware has it.
+    weights : None, str or path-like, default=None
+        Weights that ``fit`` starts from: a name of
+        :func:`skecg.persistence.load_pretrained` ("alvd-sim"), or the path of a file of
+        :func:`skecg.persistence.save_model` that holds one network of the same kind, for as many
+        leads, samples and classes. None is random. Fine-tuning takes a low `lr`
+        for the trunk and may give the last layer a higher one by skorch's
+        ``optimizer__param_groups=[("fc.*", {"lr": 1e-3})]``.
     device : str or torch.device, default="cpu"
         Where to compute, "cuda" for a GPU.
     random_state : int, RandomState instance or None, default=None
@@ -155,6 +163,7 @@ class NetClassifier(NeuralNetClassifier):
         validation_fraction=0.1,
         pos_label=None,
         precision="float32",
+        weights=None,
         device="cpu",
         random_state=None,
         verbose=0,
@@ -183,6 +192,7 @@ class NetClassifier(NeuralNetClassifier):
         self.validation_fraction = validation_fraction
         self.pos_label = pos_label
         self.precision = precision
+        self.weights = weights
         self.random_state = random_state
         for name in ("classes", "train_split", "history_", "initialized_", "virtual_params_"):
             del self.__dict__[name]
@@ -368,7 +378,33 @@ class NetClassifier(NeuralNetClassifier):
                 for name in ("initialized_", "history_"):  # anew, not cleared
                     self.__dict__.pop(name, None)
                 self.initialize()
+                self._load_weights()
             return self._train(*data, checkpoint)
+
+    def _load_weights(self):
+        """Put the weights of a file, if one is given, into the new network."""
+        if self.weights is None:
+            return
+        facts, weights = read_weights(self.weights)
+        module = getattr(self.module_, "_orig_mod", self.module_)  # torch.compile wraps it
+        own = {
+            "module": type(module).__name__,
+            "n_leads": self.n_leads_,
+            "n_times": self.n_times_,
+            "n_classes": len(self.classes_),
+        }
+        other = [
+            f"{name} {facts[name]} (here {own[name]})" for name in own if facts[name] != own[name]
+        ]
+        if other:
+            raise ValueError(f"weights={str(self.weights)!r} are for {', '.join(other)}.")
+        state = {name: torch.from_numpy(each) for name, each in weights.items()}
+        if facts["positive"] != self._positive_code():  # of two classes in the other order
+            state |= {name: state[name].flip(0) for name in ("fc.weight", "fc.bias")}
+        try:
+            module.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(f"weights={str(self.weights)!r} do not fit: {error}") from error
 
     def _training_data(self, X, y, seed, groups, fold, X_val, y_val, groups_val):
         """Return training and validation rows, and the sampler of the training rows."""

@@ -25,6 +25,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from ._base import NetClassifier
 from ._files import ModelFileError
+from ._pretrained import PRETRAINED, full_precision
 from ._trees import trees_from_arrays, trees_to_arrays
 from .calibration import PriorCorrection
 from .classifiers import (
@@ -253,8 +254,9 @@ def _check_networks_parameters(params):
             f"The module is {params['module']!r:.200}, and only those of skecg.networks, given as "
             "a class, can be rebuilt without running code out of a file."
         )
+    names = ("imagenet",) if params["module"] is ResNet18 else PRETRAINED
     for name in ("weights", "module__weights"):
-        if params.get(name) not in (None, "imagenet"):
+        if params.get(name) is not None and params[name] not in names:
             raise ModelFileError(
                 f"{name} is the path of another file. set_params({name}=None) before saving; the "
                 "fitted weights stay as they are."
@@ -268,7 +270,8 @@ def _network(cls, params, fitted, extra):
     vars(net).update(fitted)
     if not extra and not fitted:  # a parameter of another estimator
         return net
-    weights, history = extra.pop("weights"), extra.pop("history")
+    weights = {name: full_precision(each) for name, each in extra.pop("weights").items()}
+    history = extra.pop("history")
     if extra:
         raise ModelFileError(f"{cls.__name__} has unknown parts {list(extra)!r:.80}.")
     shape = {"n_leads": net.n_leads_, "n_classes": len(net.classes_)}

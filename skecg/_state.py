@@ -15,6 +15,7 @@ from sklearn.utils import Bunch
 
 from ._files import ModelFileError
 from ._parts import ESTIMATORS, put_together, take_apart
+from ._pretrained import half_precision
 from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18
 
 # Classes that are parameters of a network.
@@ -60,9 +61,13 @@ _WIDEST = 1000  # characters of a label
 
 
 class Encoder:
-    """Take estimators apart; afterwards `estimators` and `arrays` hold them."""
+    """Take estimators apart; afterwards `estimators` and `arrays` hold them.
 
-    def __init__(self):
+    With `half`, the weights of networks are taken in half precision.
+    """
+
+    def __init__(self, *, half=False):
+        self.half = half
         self.estimators, self.arrays = [], {}
         self._numbers = {}
 
@@ -76,6 +81,8 @@ class Encoder:
                     f"fitted estimators of {', '.join(sorted(ESTIMATORS))}."
                 )
             params, fitted, extra = take_apart(estimator)
+            if self.half and "weights" in extra:
+                extra["weights"] = {k: half_precision(v) for k, v in extra["weights"].items()}
             encoded = {"class": cls.__name__}
             for key, part in (("params", params), ("fitted", fitted), ("extra", extra)):
                 encoded[key] = {

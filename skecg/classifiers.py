@@ -38,6 +38,9 @@ class SmartNetClassifier(NetClassifier):
         The positive of two classes; None takes ``classes_[1]``.
     precision : {"float32", "bf16", "auto"}, default="float32"
         Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
+    weights : None, str or path-like, default=None
+        A pretrained model's name, or the path of a model file, to start from: see
+        :class:`skecg.NetClassifier`. None is random.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -91,6 +94,7 @@ class SmartNetClassifier(NetClassifier):
         validation_fraction=0.1,
         pos_label=None,
         precision="float32",
+        weights=None,
         device="cpu",
         random_state=None,
         verbose=0,
@@ -106,6 +110,7 @@ class SmartNetClassifier(NetClassifier):
             validation_fraction=validation_fraction,
             pos_label=pos_label,
             precision=precision,
+            weights=weights,
             device=device,
             random_state=random_state,
             verbose=verbose,
@@ -136,6 +141,9 @@ class TemporalResNetClassifier(NetClassifier):
         The positive of two classes; None takes ``classes_[1]``.
     precision : {"float32", "bf16", "auto"}, default="float32"
         Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
+    weights : None, str or path-like, default=None
+        A pretrained model's name, or the path of a model file, to start from: see
+        :class:`skecg.NetClassifier`. None is random.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -188,6 +196,7 @@ class TemporalResNetClassifier(NetClassifier):
         validation_fraction=0.1,
         pos_label=None,
         precision="float32",
+        weights=None,
         device="cpu",
         random_state=None,
         verbose=0,
@@ -203,6 +212,7 @@ class TemporalResNetClassifier(NetClassifier):
             validation_fraction=validation_fraction,
             pos_label=pos_label,
             precision=precision,
+            weights=weights,
             device=device,
             random_state=random_state,
             verbose=verbose,
@@ -323,6 +333,9 @@ class ResNetClassifier(NetClassifier):
             params = {"weights": self.weights, "stem": self.stem} | params
         return params
 
+    def _load_weights(self):
+        """Do nothing: the module has started from its weights."""
+
 
 class ALVDClassifier(NetClassifier):
     """The Mayo Clinic's ALVD network: a small convolutional net, time first, then leads.
@@ -347,6 +360,9 @@ class ALVDClassifier(NetClassifier):
         The positive of two classes; None takes ``classes_[1]``.
     precision : {"float32", "bf16", "auto"}, default="float32"
         Arithmetic of the network; "auto" takes bfloat16 where the hardware has it.
+    weights : None, str or path-like, default=None
+        A pretrained model's name, or the path of a model file, to start from: see
+        :class:`skecg.NetClassifier`. None is random.
     device : str or torch.device, default="cpu"
         Where to compute.
     random_state : int, RandomState instance or None, default=None
@@ -400,6 +416,7 @@ class ALVDClassifier(NetClassifier):
         validation_fraction=0.1,
         pos_label=None,
         precision="float32",
+        weights=None,
         device="cpu",
         random_state=None,
         verbose=0,
@@ -415,6 +432,7 @@ class ALVDClassifier(NetClassifier):
             validation_fraction=validation_fraction,
             pos_label=pos_label,
             precision=precision,
+            weights=weights,
             device=device,
             random_state=random_state,
             verbose=verbose,

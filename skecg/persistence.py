@@ -9,19 +9,20 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import NetClassifier
 from ._files import ModelFileError, read_archive, whole_file, write_archive
 from ._forest import FeatureForestClassifier
+from ._pretrained import pretrained_path
 from ._state import Decoder, Encoder
 from .clinical import STEMICriteriaClassifier
 from .feature_extraction import BeatFeatures
 from .leads import LEADS
 from .preprocessing import MedianBeat
 
-__all__ = ["ModelFileError", "load_model", "read_manifest", "save_model"]
+__all__ = ["ModelFileError", "load_model", "load_pretrained", "read_manifest", "save_model"]
 
 _FORMAT, _VERSION = "skecg model", 1
 _KEYS = {"format", "format_version", "class", "versions", "input", "classes", "card", "estimators"}
@@ -30,7 +31,7 @@ _TAKES_MV = (MedianBeat, BeatFeatures, FeatureForestClassifier, STEMICriteriaCla
 _MOST_VALUES = 2**20  # of one ECG; 12 leads of 10 s at 500 Hz are 60,000
 
 
-def save_model(estimator, path, *, card=None):
+def save_model(estimator, path, *, card=None, precision="float32"):
     """Write a fitted estimator to a file that holds no code.
 
     Every estimator of this package can be saved, with scikit-learn's pipelines, scalers,
@@ -51,6 +52,10 @@ def save_model(estimator, path, *, card=None):
         disk, and has been read back.
     card : str or dict, default=None
         What the model is, was trained and tested on: anything that JSON can hold.
+    precision : {"float32", "float16"}, default="float32"
+        How the weights of networks are stored. "float16" halves the file and rounds the weights
+        of convolutions and linear layers, so that probabilities differ a little, by some 1e-4:
+        compare them before relying on the file. The loaded network computes in float32.
 
     Raises
     ------
@@ -85,8 +90,10 @@ def save_model(estimator, path, *, card=None):
     ('mV', 'simulated ECGs, for this example alone')
     >>> folder.cleanup()
     """
+    if precision not in ("float32", "float16"):
+        raise ValueError(f"precision must be 'float32' or 'float16', got {precision!r}.")
     check_is_fitted(estimator)
-    encoder = Encoder()
+    encoder = Encoder(half=precision == "float16")
     encoder.estimator(estimator)
     versions = {"python": platform.python_version()}
     manifest = {
@@ -138,6 +145,56 @@ def load_model(path, *, device="cpu"):
             return _read(file, device)
         except ModelFileError as error:
             raise ModelFileError(f"{path} cannot be used as a model: {error}") from error
+
+
+def load_pretrained(name, *, form="beat"):
+    """Load a model that comes with this package, trained on simulated ECGs alone.
+
+    For research, not a medical device: none has been tested on ECGs with a label of occlusion.
+    The file's card tells what the model was trained and tested on. Probabilities belong to a
+    prevalence of one half, see :class:`skecg.calibration.PriorCorrection`.
+
+    Parameters
+    ----------
+    name : {"alvd-sim", "forest-sim"}
+        The model: an :class:`skecg.ALVDClassifier`, or a
+        :class:`skecg.FeatureForestClassifier`.
+    form : {"beat", "ecg"}, default="beat"
+        What it is given: median beats, (n_samples, 12, 600) in mV at 500 Hz with R at sample
+        300, or recordings of 2.5 s or more, as :class:`skecg.preprocessing.MedianBeat` takes
+        them.
+
+    Returns
+    -------
+    estimator
+        Fitted; ``predict_proba(X)[:, 1]`` is the probability of an occlusion (OMI).
+
+    Raises
+    ------
+    ValueError
+        If there is no model of this name.
+    FileNotFoundError
+        If its file is not in this installation.
+
+    Examples
+    --------
+    >>> from skecg.datasets import make_omi
+    >>> from skecg.persistence import load_pretrained
+    >>> X, y, groups = make_omi(10, random_state=0)
+    >>> load_pretrained("alvd-sim").predict_proba(X[:2]).shape
+    (2, 2)
+    >>> recordings = make_omi(2, form="ecg", random_state=0)[0]
+    >>> load_pretrained("alvd-sim", form="ecg").predict_proba(recordings[:1]).shape
+    (1, 2)
+    """
+    if form not in ("beat", "ecg"):
+        raise ValueError(f"form must be 'beat' or 'ecg', got {form!r}.")
+    model = load_model(pretrained_path(name))
+    if form == "beat":
+        return model
+    recording = np.zeros((1, len(LEADS), 5000), dtype=np.float32)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    return make_pipeline(MedianBeat().fit(recording), *steps)
 
 
 def read_manifest(path):

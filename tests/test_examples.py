@@ -48,6 +48,19 @@ def test_simulated_beats_are_drawn(tmp_path):
 
 
 @pytest.mark.slow
+def test_fine_tuning_is_compared_and_drawn(tmp_path):
+    assert "fine-tuned" in run(tmp_path, "plot_fine_tuning.py")
+    assert (tmp_path / "fine_tuning.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_bursts_in_a_simulated_eeg_are_found(tmp_path):
+    out = run(tmp_path, "plot_generic_signals.py")
+    assert float(out.split("other windows: ")[1].split()[0]) > 0.9
+    assert (tmp_path / "generic_signals.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_saliency_is_drawn_and_checked(tmp_path):
     assert "all layers random" in run(tmp_path, "plot_saliency.py")
     assert (tmp_path / "saliency.png").stat().st_size > 10_000

@@ -21,6 +21,7 @@ LEVELS = [
         "_delineation",
         "_fold_cache",
         "_filters",
+        "_pretrained",
         "_quality",
         "_scores",
         "_trees",

@@ -17,10 +17,18 @@ from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm import tqdm
 
 from ._comparison import best_fold, fold_differences
+from ._duplicates import DuplicateECGWarning, find_duplicates, warn_of_duplicates
 from ._validation import check_folds, check_groups, draw_seed, validation_fold
 from .metrics import _auc_ap
 
-__all__ = ["best_fold", "cross_validate_rotation", "fold_differences", "rotate_folds"]
+__all__ = [
+    "DuplicateECGWarning",
+    "best_fold",
+    "cross_validate_rotation",
+    "find_duplicates",
+    "fold_differences",
+    "rotate_folds",
+]
 
 
 def rotate_folds(y, groups=None, *, n_splits=10, random_state=None):
@@ -244,6 +252,11 @@ def cross_validate_rotation(
         If a patient is in two folds, or a test or validation fold lacks a class; the
         message names the fold.
 
+    Warns
+    -----
+    DuplicateECGWarning
+        If X is an array or a table, and equal rows are in two folds.
+
     References
     ----------
     Riek et al. (2024), arXiv:2405.09567, section II.B.
@@ -277,6 +290,9 @@ def cross_validate_rotation(
         groups = check_groups(groups, len(y))
         _check_patients_whole(groups, fold)
     _check_every_fold(y, fold, labels)
+    array = X.to_numpy() if isinstance(X, pd.DataFrame) else X
+    if isinstance(array, np.ndarray):
+        warn_of_duplicates(array, fold, "the folds")
 
     jobs = [(name, k) for name in estimators for k in np.unique(fold)]
     settings = (labels, alpha, pos_label, return_estimator)

@@ -14,7 +14,7 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
-    {"leads", "_files"},
+    {"leads", "_duplicates", "_files"},
     {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores", "_trees"},
     {"_beats", "_rules", "_validation", "_waves"},
     {"_paper", "_resampling", "_vectorcardiogram", "io"},

@@ -383,8 +383,8 @@ class NetClassifier(NeuralNetClassifier):
         self._positive_code()
         if (groups_val is not None) != (groups is not None and X_val is not None):
             raise ValueError(
-                "groups are the patients of X and groups_val those of X_val: give both, or neither, "
-                "or a patient on both sides would not be noticed."
+                "groups are the patients of X and groups_val those of X_val: give both or neither. "
+                "With one alone, a patient on both sides would not be noticed."
             )
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}.")

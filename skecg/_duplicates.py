@@ -58,7 +58,7 @@ def find_duplicates(X, *, min_correlation=0.999):
     >>> X[7] = np.round(2 * X[3], 2)
     >>> find_duplicates(X).round(4)
        row  duplicate_of  correlation
-    0    7             3       0.9999
+    0    7             3          1.0
     """
     X = X if isinstance(X, np.ndarray) else np.asarray(X)
     if X.ndim not in (2, 3) or X.dtype.kind not in "biuf":

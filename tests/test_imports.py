@@ -14,11 +14,21 @@ PATHS = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 # Imports go to a lower level, or stay within a subpackage.
 LEVELS = [
-    {"leads", "_duplicates", "_files"},
-    {"networks", "sampling", "_delineation", "_filters", "_quality", "_scores", "_trees"},
+    {"leads", "_files"},
+    {
+        "networks",
+        "sampling",
+        "_delineation",
+        "_duplicates",
+        "_fold_cache",
+        "_filters",
+        "_quality",
+        "_scores",
+        "_trees",
+    },
     {"_beats", "_rules", "_validation", "_waves"},
     {"_paper", "_resampling", "_vectorcardiogram", "io"},
-    {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
+    {"_comparison", "_document", "_features", "_tables", "_thresholds", "calibration"},
     {"_subgroups"},
     {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
@@ -29,7 +39,8 @@ LEVELS = [
     {"_state", "inspection"},
     {"_fold_displays", "_saliency_display", "persistence"},
     {"_score_displays"},
-    {"plotting"},
+    {"_model_card", "plotting"},
+    {"report"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
@@ -37,7 +48,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 ONLY_IN = {
     "skorch": {"_base", "_callbacks", "_checkpoint"},
     "captum": {"_attribution"},
-    "matplotlib": {"_fold_displays", "_paper", "_saliency_display"},
+    "matplotlib": {"_document", "_fold_displays", "_paper", "_saliency_display"},
     "safetensors": {"_files"},
     "shap": {"_forest"},
 }

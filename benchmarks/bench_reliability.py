@@ -1,13 +1,18 @@
 """Nothing lost, nothing let in: each claim with the figure that was found.
 
-    python benchmarks/bench_reliability.py [resume] [memory] [models] [copies] [--quick]
+    python benchmarks/bench_reliability.py [name ...] [--quick]
 
-resume: a fit with a checkpoint is killed (kill -9) at random moments and called again.
-memory: a network and a forest are fitted and used fifty times in one process.
 models: damaged and malicious model files are loaded by a process under watch.
+resume: a fit with a checkpoint is killed (kill -9) at random moments and called again.
+files: tests of interrupted and full disks, and of files of ECGs that lead elsewhere.
+folds: bench_resume_folds.py, a cross-validation with cache_dir that is killed.
+leaks: tests of six planted leaks and of permuted labels.
 copies: recordings of PTB-XL (in the folder SKECG_DATA) are copied, changed and searched for.
+memory: a network and a forest are fitted and used fifty times in one process.
+ways: tests of the same fit in one process, several, threads and a cluster.
+network: tests of the guard that all tests run behind, and of a process without it.
 
-Without names all rows are made.
+Without names all rows are made. Readers under damaged files have fuzz_readers.py.
 """
 
 import os
@@ -33,9 +38,55 @@ from scipy.signal import butter, sosfiltfilt
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from skecg._files import read_archive
 from skecg.io import read_ecgs
 from skecg.model_selection import find_duplicates
 from skecg.preprocessing import LeadStandardScaler
+
+# -- what other scripts and tests print -------------------------------------------------
+
+
+def last_line(*command):
+    """Run a program from the project's folder and return the last line that it prints."""
+    run = subprocess.run(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    return run.stdout.rstrip().rpartition("\n")[2] if run.stdout else f"exit code {run.returncode}"
+
+
+def tests(name, *options):
+    """Return what pytest says of a file of tests."""
+    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/test_{name}.py", *options)
+    return last_line(*command).partition(" in ")[0]
+
+
+def folds(quick):
+    figure = last_line("benchmarks/bench_resume_folds.py", *["--quick"] * quick)
+    yield "a cross-validation killed at a random moment resumes to the same table", figure
+
+
+def ways(quick):
+    claim = "weights and scores are the same bits: run twice, n_jobs 1 and 2, loky, threads, dask"
+    yield claim, tests("scale_out", *["--slow"] * (not quick))
+
+
+def files(quick):
+    yield "Ctrl-C writes, a full disk raises, other data are refused", tests("checkpoint")
+    yield "paths, links and bombs in files of ECGs", tests("io_attacks")
+
+
+def leaks(quick):
+    yield "six leaks are caught; permuted labels give an AUC of .5", tests("leaks")
+
+
+def network(quick):
+    yield "no socket to another machine", tests("network", *["--slow"] * (not quick))
+
 
 # -- resume ----------------------------------------------------------------------------
 
@@ -56,6 +107,7 @@ print(hash_of(net), net.epochs_.drop(columns="seconds").to_json(), flush=True)
 
 
 def start_fit(path, epochs):
+    """Start a fit in a process of its own, and wait until it begins."""
     program = subprocess.Popen(
         [sys.executable, "-c", FIT, str(path), str(epochs)],
         stdout=subprocess.PIPE,
@@ -68,23 +120,35 @@ def start_fit(path, epochs):
 
 def resume(quick):
     n_kills, epochs = (3, 4) if quick else (20, 6)
-    begin = time.perf_counter()
-    expected = start_fit("", epochs).communicate()[0]
+    program, begin = start_fit("", epochs), time.perf_counter()
+    expected = program.communicate()[0]
     seconds = time.perf_counter() - begin
-    draw, same, interrupted = random.Random(0), 0, 0
-    for _ in range(n_kills):
+    draw, same, n_killed, n_epochs = random.Random(0), 0, 0, Counter()
+    while n_killed < n_kills:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "fit")
             program = start_fit(path, epochs)
             time.sleep(draw.uniform(0, seconds))
             program.send_signal(signal.SIGKILL)
-            interrupted += not program.communicate()[0]
+            if program.communicate()[0]:  # it had ended
+                continue
+            n_killed += 1
+            n_epochs[epochs_in(path)] += 1
             again = start_fit(path, epochs).communicate()[0]
-            same += again == expected and os.listdir(folder) == ["fit"]
+            same += again == expected != "" and os.listdir(folder) == ["fit"]
+    kept = ", ".join(f"{n} after {epoch}" for epoch, n in sorted(n_epochs.items()))
     yield (
-        "a fit killed at a random moment ends bit-identical, no other file left",
-        f"{same} of {n_kills} ({interrupted} killed before the end)",
+        "a fit killed at a random moment (kill -9) ends bit-identical, no other file left",
+        f"{same} of {n_kills} (kills by finished epochs of {epochs}: {kept})",
     )
+
+
+def epochs_in(path):
+    """Return the number of epochs that a checkpoint holds."""
+    if not path.exists():
+        return 0
+    with open(path, "rb") as file:
+        return read_archive(file)[0]["epoch"]
 
 
 # -- memory ----------------------------------------------------------------------------
@@ -181,7 +245,8 @@ def copies(quick):
         yield f"copies found: {name}", ", ".join(figures)
 
 
-ROWS = {"resume": resume, "memory": memory, "models": models, "copies": copies}
+ROWS = (models, resume, files, folds, leaks, copies, memory, ways, network)
+ROWS = {row.__name__: row for row in ROWS}
 
 
 def main():

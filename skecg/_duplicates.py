@@ -9,6 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ._files import hash_array
+
 _CHUNK = 2**24  # bytes of X at a time
 _BLOCKS = 64  # averages a lead
 _AXES, _SAMPLE = 16, 1000  # of the search: directions, and ECGs from which they are found
@@ -92,14 +94,17 @@ def row_keys(X):
     """Return a hash of each row of an array; None for one with NaN or of one value a lead."""
     keys = []
     for _, part in _parts(X):
-        part = np.ascontiguousarray(part + 0.0)  # -0.0 equals 0.0
+        part = part + 0.0  # -0.0 equals 0.0
         varies = np.isfinite(part).all(axis=tuple(range(1, part.ndim)))
         varies &= (part.max(axis=-1) > part.min(axis=-1)).reshape(len(part), -1).any(axis=1)
-        keys += [
-            hashlib.blake2b(row, digest_size=16).digest() if is_ecg else None
-            for row, is_ecg in zip(part, varies, strict=True)
-        ]
+        keys += [_key(row) if is_ecg else None for row, is_ecg in zip(part, varies, strict=True)]
     return keys
+
+
+def _key(row):
+    digest = hashlib.blake2b(digest_size=16)
+    hash_array(digest, row)
+    return digest.digest()
 
 
 def warn_of_duplicates(X, side, sides):

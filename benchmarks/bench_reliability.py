@@ -22,8 +22,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import json
+import multiprocessing
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -33,12 +33,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.signal import butter, sosfiltfilt
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from test_base import hash_of
+
+from skecg import ALVDClassifier
 from skecg._files import read_archive
+from skecg.datasets import make_omi
 from skecg.io import read_ecgs
 from skecg.model_selection import find_duplicates
 from skecg.preprocessing import LeadStandardScaler
@@ -90,52 +95,45 @@ def network(quick):
 
 # -- resume ----------------------------------------------------------------------------
 
-FIT = """
-import sys, torch
-torch.set_num_threads(1)
-from test_base import hash_of
-from skecg import SmartNetClassifier
-from skecg.datasets import make_omi
-from skecg.preprocessing import BeatCropper, LeadStandardScaler
-X, y, groups = make_omi(60, prevalence=0.5, random_state=0)
-X = LeadStandardScaler().fit_transform(BeatCropper().fit_transform(X))[:, :, ::4]
-net = SmartNetClassifier(lr=1e-3, max_epochs=int(sys.argv[2]), batch_size=32, random_state=0)
-print("fit", flush=True)
-net.fit(X, y, groups=groups, checkpoint=sys.argv[1] or None)
-print(hash_of(net), net.epochs_.drop(columns="seconds").to_json(), flush=True)
-"""
+
+def fit(pipe, data, path, epochs):
+    """Fit, and send a hash of the weights and the table of epochs."""
+    X, y, groups = data
+    net = ALVDClassifier(lr=1e-3, max_epochs=epochs, batch_size=16, random_state=0)
+    net.fit(X, y, groups=groups, checkpoint=path)
+    pipe.send((hash_of(net), net.epochs_.drop(columns="seconds").to_json()))
 
 
-def start_fit(path, epochs):
-    """Start a fit in a process of its own, and wait until it begins."""
-    program = subprocess.Popen(
-        [sys.executable, "-c", FIT, str(path), str(epochs)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
-    )
-    program.stdout.readline()
-    return program
+def start_fit(*given):
+    """Start a fit in a process of its own."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=fit, args=(theirs, *given))
+    process.start()
+    theirs.close()
+    return process, ours
 
 
 def resume(quick):
-    n_kills, epochs = (3, 4) if quick else (20, 6)
-    program, begin = start_fit("", epochs), time.perf_counter()
-    expected = program.communicate()[0]
+    n_kills, epochs = (3, 4) if quick else (20, 8)
+    torch.set_num_threads(1)
+    data = make_omi(40, prevalence=0.5, random_state=0)
+    begin = time.perf_counter()
+    expected = start_fit(data, None, epochs)[1].recv()
     seconds = time.perf_counter() - begin
     draw, same, n_killed, n_epochs = random.Random(0), 0, 0, Counter()
     while n_killed < n_kills:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "fit")
-            program = start_fit(path, epochs)
+            process = start_fit(data, path, epochs)[0]
             time.sleep(draw.uniform(0, seconds))
-            program.send_signal(signal.SIGKILL)
-            if program.communicate()[0]:  # it had ended
+            process.kill()
+            process.join()
+            if process.exitcode == 0:  # it had ended
                 continue
             n_killed += 1
             n_epochs[epochs_in(path)] += 1
-            again = start_fit(path, epochs).communicate()[0]
-            same += again == expected != "" and os.listdir(folder) == ["fit"]
+            again = start_fit(data, path, epochs)[1].recv()
+            same += again == expected and os.listdir(folder) == ["fit"]
     kept = ", ".join(f"{n} after {epoch}" for epoch, n in sorted(n_epochs.items()))
     yield (
         "a fit killed at a random moment (kill -9) ends bit-identical, no other file left",

@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter, resample_poly, sosfiltfilt
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -46,7 +46,7 @@ from skecg._files import read_archive
 from skecg.datasets import make_omi
 from skecg.io import read_ecgs
 from skecg.model_selection import find_duplicates
-from skecg.preprocessing import LeadStandardScaler
+from skecg.preprocessing import LeadStandardScaler, MedianBeat
 
 # -- what other scripts and tests print -------------------------------------------------
 
@@ -215,32 +215,48 @@ def copies(quick):
     found = find_duplicates(X)
     seconds = time.process_time() - start
     yield f"recordings that {len(X)} ECGs of PTB-XL hold twice", f"{len(found)} ({seconds:.1f} s)"
-    kept = np.delete(np.arange(len(X)), found["row"])[:100]
+    X = np.delete(X, found["row"], axis=0)
+    beats, first = MedianBeat(on_bad="nan").transform(X), X[:100]
 
     def filtered(edge, kind):
-        return sosfiltfilt(butter(2, edge, kind, fs=500, output="sos"), X[kept])
+        return sosfiltfilt(butter(2, edge, kind, fs=500, output="sos"), first)
+
+    def stored_at(rate):
+        return resample_poly(resample_poly(first, rate, 500, axis=-1), 500, rate, axis=-1)
 
     changes = {
-        "as they are": X[kept],
-        "with a gain and an offset a lead": X[kept] * np.linspace(0.5, 2, 12)[:, None] + 0.1,
-        "z-scored": LeadStandardScaler().fit_transform(X[kept]),
-        "in steps of 5 uV": np.round(X[kept] / 0.005) * 0.005,
-        "in steps of 10 uV": np.round(X[kept] / 0.01) * 0.01,
+        "as they are": first,
+        "with a gain and an offset a lead": first * np.linspace(0.5, 2, 12)[:, None] + 0.1,
+        "z-scored": LeadStandardScaler().fit_transform(first),
+        "in steps of 5 uV": np.round(first / 0.005) * 0.005,
+        "in steps of 10 uV": np.round(first / 0.01) * 0.01,
         "low-passed at 150 Hz": filtered(150, "low"),
         "low-passed at 40 Hz": filtered(40, "low"),
         "high-passed at 0.05 Hz": filtered(0.05, "high"),
         "high-passed at 0.5 Hz": filtered(0.5, "high"),
-        "one sample later": np.roll(X[kept], 1, axis=-1),
+        "stored at 250 Hz": stored_at(250),
+        "stored at 100 Hz": stored_at(100),
+        "one sample later": np.roll(first, 1, axis=-1),
+        "without the first 0.6 s": first[..., 300:],
+        "without the last 2 s": first[..., :-1000],
+        "without the first 5 s": first[..., 2500:],
     }
     for name, changed in changes.items():
-        figures = []
-        for r in (0.999, 0.99):
-            found = find_duplicates(
-                np.concatenate([X[kept], changed.astype(np.float32)]), min_correlation=r
-            )
-            right = found["row"] - found["duplicate_of"] == len(kept)
-            figures.append(f"{right.sum()} of {len(kept)} (r >= {r}; {(~right).sum()} others)")
-        yield f"copies found: {name}", ", ".join(figures)
+        changed = changed.astype(np.float32)
+        figures = [
+            f"{share_found(beats, MedianBeat(on_bad='nan').transform(changed), 0.98)} by median "
+            "beats, r >= 0.98"
+        ]
+        if changed.shape == first.shape:
+            figures.insert(0, f"{share_found(X, changed, 0.999)} by recordings, r >= 0.999")
+        yield f"copies found: {name}", "; ".join(figures)
+
+
+def share_found(X, changed, r):
+    """Say how many changed copies of the first rows are found, and what else is."""
+    found = find_duplicates(np.concatenate([X, changed]), min_correlation=r)
+    right = found["row"] - found["duplicate_of"] == len(X)
+    return f"{right.sum()} of {len(changed)} and {(~right).sum()} others"
 
 
 ROWS = (models, resume, files, folds, leaks, copies, memory, ways, network)

@@ -26,9 +26,9 @@ def find_duplicates(X, *, min_correlation=0.999):
 
     Found are ECGs that are equal, and such as differ by gain and offset of each lead, rounding
     and little noise: whose samples correlate by `min_correlation` in the mean of the leads. Copies
-    that were shifted in time, cut, resampled or filtered so that they correlate less are not
-    found, nor other recordings of the same patient, which are what `groups` are for. Median beats
-    of one patient may be as much alike as copies; recordings of 10 s are not.
+    that were shifted, cut, resampled or filtered do not; most of them are found by their median
+    beats, as in ``find_duplicates(MedianBeat().transform(X), min_correlation=0.98)``. Other
+    recordings of the same patient are not looked for: they are what `groups` are for.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def find_duplicates(X, *, min_correlation=0.999):
         ECGs; a memory map is read in parts.
     min_correlation : float, default=0.999
         Pearson's correlation over time, in the mean of the leads. A lead that is flat in both
-        ECGs does not count.
+        ECGs does not count. The lower, the more pairs are compared in full.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from skecg._duplicates import row_keys
 from skecg.datasets import make_omi
 from skecg.io import read_ecgs
 from skecg.model_selection import find_duplicates
-from skecg.preprocessing import LeadStandardScaler
+from skecg.preprocessing import LeadStandardScaler, MedianBeat
 
 COPIES = {
     "equal": lambda X: X,
@@ -34,6 +34,16 @@ def test_copies_are_found_and_nothing_else(ecgs, copy):
     assert found["row"].tolist() == list(range(60, 70))
     assert found["duplicate_of"].tolist() == list(range(10, 20))
     assert found["correlation"].between(0.999, 1 + 1e-9).all()
+
+
+def test_recordings_that_begin_later_are_found_by_their_median_beats(data_dir):
+    paths = sorted((data_dir / "ptbxl/records500/00000").glob("*.hea"))[:40]
+    X, _ = read_ecgs(paths)
+    later = MedianBeat().transform(X[10:20, :, 300:])  # 0.6 s
+    beats = np.concatenate([MedianBeat().transform(X), later])
+    found = find_duplicates(beats, min_correlation=0.98)
+    assert found["row"].tolist() == list(range(40, 50))
+    assert found["duplicate_of"].tolist() == list(range(10, 20))
 
 
 def test_the_five_recordings_that_ptbxl_has_twice_are_found(data_dir):

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
 from ._checkpoint import Checkpoint
+from ._duplicates import warn_of_duplicates
 from ._pretrained import read_weights
 from ._validation import (
     all_or_nothing,
@@ -300,7 +301,8 @@ class NetClassifier(NeuralNetClassifier):
         X_val, y_val : array-like, default=None
             Validation data, shaped as X and y.
         groups_val : array-like, default=None
-            Patients of `X_val`, which must not be among `groups`.
+            Patients of `X_val`, which must not be among `groups`. Given with `groups`, or not
+            at all.
         checkpoint : str or path-like, default=None
             A file that is written after each epoch, whole or not at all. The same call after
             an interruption, in another process too, goes on after the last epoch in the file
@@ -322,6 +324,11 @@ class NetClassifier(NeuralNetClassifier):
             If `checkpoint` is damaged or no checkpoint.
         OSError
             If `checkpoint` cannot be written, as on a full disk.
+
+        Warns
+        -----
+        DuplicateECGWarning
+            If an ECG of the training data is equal to one of the validation data.
         """
         fresh = not (self.warm_start and self.initialized_)
         validation = groups, fold, X_val, y_val, groups_val
@@ -410,6 +417,11 @@ class NetClassifier(NeuralNetClassifier):
         """Return training and validation rows, and the sampler of the training rows."""
         codes = self._encode(y, "y")
         self._positive_code()
+        if (groups_val is not None) != (groups is not None and X_val is not None):
+            raise ValueError(
+                "groups are the patients of X and groups_val those of X_val: give both or neither. "
+                "With one alone, a patient on both sides would not be noticed."
+            )
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}.")
         if not isinstance(self.max_epochs, Integral) or self.max_epochs < 1:
@@ -424,19 +436,22 @@ class NetClassifier(NeuralNetClassifier):
             )
             data = self.get_dataset(self._with_leads(X), codes)
             parts = Subset(data, train), Subset(data, valid)
+            rows, side = X, np.isin(np.arange(len(X)), valid)
             codes, codes_val = codes[train], codes[valid]
         else:
             if X_val is None or y_val is None:
                 raise ValueError("Give X_val and y_val together.")
             X_val, y_val = validate_ecgs(self, X_val, y_val, reset=False)
             codes_val = self._encode(y_val, "y_val")
-            if groups is not None and groups_val is not None:
+            if groups is not None:
                 check_patients(check_groups(groups, len(y)), check_groups(groups_val, len(y_val)))
+            rows, side = [X, X_val], np.repeat([False, True], [len(X), len(X_val)])
             parts = tuple(
                 Subset(self.get_dataset(self._with_leads(A), b), np.arange(len(b)))
                 for A, b in ((X, codes), (X_val, codes_val))
             )
         self._check_classes(codes, codes_val, fold if X_val is None else None)
+        warn_of_duplicates(rows, side, "training and validation")
         batch_size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
         sampler = BalancedBatchSampler(codes, batch_size, mode=self.sampling, random_state=seed)
         return (*parts, sampler)

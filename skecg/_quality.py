@@ -10,7 +10,7 @@ _RAIL_MV = 1.0
 _NONE = np.empty((0, 2), dtype=int)
 _NOISE_UV = 40
 _FEW_BEATS = 3
-_NARROW_MS = 38  # of 600 QRS complexes (PTB-XL, LUDB), none is as narrow by `qrs_ms`
+NARROW_MS = 38  # of 600 QRS complexes (PTB-XL, LUDB), none is as narrow by `qrs_ms`
 _QRS_HALF = 40  # samples at 500 Hz around R: 80 ms
 
 # How limb leads lie in other orders, as rows of (I, II, III, aVR, aVL, aVF), and signs.
@@ -173,8 +173,8 @@ def judge(signal, measured, highpass=None):
     ]:
         if leads.any():
             remarks.append(f"{what} {lead_names(leads)}")
-    if qrs_ms(beat[~missing]) < _NARROW_MS:
-        remarks.append(f"QRS of less than {_NARROW_MS} ms: is sampling_rate right?")
+    if qrs_ms(beat[~missing]) < NARROW_MS:
+        remarks.append(f"QRS of less than {NARROW_MS} ms: is sampling_rate right?")
     swapped = ""
     if len(beat) == len(LEADS) and not (flat | missing)[:6].any():
         order = limb_order(signal)

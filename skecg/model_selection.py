@@ -18,11 +18,19 @@ from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm import tqdm
 
 from ._comparison import best_fold, fold_differences
+from ._duplicates import DuplicateECGWarning, find_duplicates, warn_of_duplicates
 from ._fold_cache import fingerprint, read_fit, write_fit
 from ._validation import check_folds, check_groups, draw_seed, validation_fold
 from .metrics import _auc_ap
 
-__all__ = ["best_fold", "cross_validate_rotation", "fold_differences", "rotate_folds"]
+__all__ = [
+    "DuplicateECGWarning",
+    "best_fold",
+    "cross_validate_rotation",
+    "find_duplicates",
+    "fold_differences",
+    "rotate_folds",
+]
 
 
 def rotate_folds(y, groups=None, *, n_splits=10, random_state=None):
@@ -256,6 +264,11 @@ def cross_validate_rotation(
     TypeError
         If a parameter of an estimator is an object that `cache_dir` cannot tell from another.
 
+    Warns
+    -----
+    DuplicateECGWarning
+        If X is an array or a table, and equal rows are in two folds.
+
     Notes
     -----
     The table does not depend on `n_jobs` or joblib's backend where every process computes on
@@ -299,6 +312,9 @@ def cross_validate_rotation(
         groups = check_groups(groups, len(y))
         _check_patients_whole(groups, fold)
     _check_every_fold(y, fold, labels)
+    array = X.to_numpy() if isinstance(X, pd.DataFrame) else X
+    if isinstance(array, np.ndarray):
+        warn_of_duplicates(array, fold, "the folds")
 
     if cache_dir is not None and return_estimator:
         raise ValueError(

@@ -19,6 +19,7 @@ LEVELS = [
         "networks",
         "sampling",
         "_delineation",
+        "_duplicates",
         "_fold_cache",
         "_filters",
         "_pretrained",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skecg.datasets import make_omi
 from skecg.io import ECGFormatError, read_ecg, read_ecgs
 from skecg.leads import LEADS, to_standard_order
 
@@ -105,6 +106,15 @@ def test_a_file_of_another_format_needs_a_usual_sampling_rate_and_limb_leads_tha
     np.savetxt(path, signal.T, "%.6f", ",")
     with pytest.raises(ECGFormatError, match="limb leads that contradict one another"):
         read_ecg(path, sampling_rate=500, **told)
+
+
+def test_a_sampling_rate_that_makes_the_qrs_too_narrow_is_refused(tmp_path):
+    path = tmp_path / "one.npy"
+    np.save(path, make_omi(1, form="ecg", random_state=0)[0][0])
+    told = {"unit": "mV", "leads": LEADS, "strict": True}
+    assert read_ecg(path, sampling_rate=500, **told).sampling_rate == 500
+    with pytest.raises(ECGFormatError, match="has a QRS of less than 38 ms at 1000 Hz, which is"):
+        read_ecg(path, sampling_rate=1000, **told)
 
 
 @pytest.mark.parametrize(

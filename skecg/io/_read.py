@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from skecg._beats import UnusableECG, measure_beat
+from skecg._quality import NARROW_MS, qrs_ms
 from skecg.leads import LEADS, complete_leads, limb_lead_error, match_lead
 
 from ._aecg import read_aecg
@@ -29,6 +31,7 @@ _MAX_LIMB_ERROR = 0.02  # mV; by rounding alone it is less than two steps of the
 _COARSEST = 0.025  # mV, which is five times what IEC 60601-2-25 allows
 # Hz: those of the recorders of the formats read here, and of PTB-XL, INCART and CODE.
 _RATES = (100, 240, 250, 257, 400, 500, 1000, 2000)
+_SECONDS = 60  # of a recording, in which its beats are looked at
 
 
 def read_ecg(
@@ -58,11 +61,12 @@ def read_ecg(
     strict : bool, default=False
         Whether to refuse a file that does not prove what it says: one without all twelve leads
         or with limb leads that contradict one another, or with a sampling rate that no recorder
-        has. Of a WFDB record, first values, checksums and file sizes must be right, gains,
-        baselines and ADC zeros the same for all leads, chest leads in order and nothing left
-        untold. Sound files of sources that do not keep to this are refused, too.
-        Nothing in a file contradicts another usual sampling rate, which giving `sampling_rate`
-        guards against, or one factor on all gains.
+        has or at which the QRS would last less than 38 ms. Of a WFDB record, first values,
+        checksums and file sizes must be right, gains, baselines and ADC zeros the same for all
+        leads, chest leads in order and nothing left untold. Sound files of sources that do not
+        keep to this are refused, too. Little in a file contradicts a usual sampling rate below
+        the true one, which giving `sampling_rate` guards against, and nothing one factor on all
+        gains.
 
     Returns
     -------
@@ -236,8 +240,23 @@ def _require_sound(ecg):
         )
     elif not limb_lead_error(ecg.signal) <= _most_limb_error(ecg.signal):
         doubt = "has limb leads that contradict one another"
+    elif _qrs_is_too_narrow(ecg):
+        doubt = (
+            f"has a QRS of less than {NARROW_MS} ms at {ecg.sampling_rate:g} Hz, which is too "
+            "narrow: the sampling rate seems wrong"
+        )
     if doubt:
         raise ECGFormatError(f"{doubt}, and is refused because strict=True.")
+
+
+def _qrs_is_too_narrow(ecg):
+    # As it is at twice the true sampling rate.
+    signal = ecg.signal[:, : int(_SECONDS * ecg.sampling_rate)]
+    try:
+        measured = measure_beat(signal, ecg.sampling_rate)
+    except UnusableECG:
+        return False
+    return qrs_ms(measured.beat[~measured.missing]) < NARROW_MS
 
 
 def _twelve_leads(signal, leads):

@@ -12,9 +12,12 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring
+from skorch.dataset import unpack_data
+from skorch.utils import to_tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
+from ._inference import FOLDABLE, folded
 from ._validation import (
     all_or_nothing,
     check_groups,
@@ -26,6 +29,9 @@ from ._validation import (
     validation_fold,
 )
 from .sampling import BalancedBatchSampler
+
+_MANY = 64  # ECGs from which on folding batch norm is repaid
+_AT_ONCE = 16  # of them through the network at a time: what it computes stays in the cache
 
 # torch's CPU generator is one for the whole process: threads take turns at seeding it.
 _TORCH_GENERATOR = threading.RLock()
@@ -509,9 +515,12 @@ class NetClassifier(NeuralNetClassifier):
 
     def infer(self, x, **fit_params):
         """Return the logits of a batch, float32 whatever the precision."""
-        bf16 = self.precision_ == "bf16"
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=bf16):
+        with self._autocast():
             return super().infer(x, **fit_params).float()
+
+    def _autocast(self):
+        bf16 = self.precision_ == "bf16"
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=bf16)
 
     def _checked_device(self):
         """Return the device, after a look whether it and the precision can be had."""
@@ -564,7 +573,18 @@ class NetClassifier(NeuralNetClassifier):
         if not isinstance(X, Dataset):  # skorch's EpochScoring hands over the datasets of fit
             X = self._with_leads(validate_ecgs(self, X, reset=False))
             rows = Subset(self.get_dataset(X), np.arange(len(X)))
+            if type(self.module_) in FOLDABLE and len(X) >= _MANY:
+                return np.concatenate([self._proba(logits) for logits in self._folded_iter(rows)])
         return np.concatenate([self._proba(logits) for logits in self.forward_iter(rows)])
+
+    def _folded_iter(self, rows):
+        """Yield logits as ``forward_iter`` does, from a folded copy of the network."""
+        module = folded(self.module_)
+        with torch.inference_mode(), self._autocast():
+            for batch in self.get_iterator(rows):
+                x = to_tensor(unpack_data(batch)[0], device=self.device)
+                parts = x.split(_AT_ONCE if x.is_cpu else len(x))
+                yield torch.cat([module(part) for part in parts]).float()
 
     def predict(self, X):
         """Return the most probable class.

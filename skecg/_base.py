@@ -359,7 +359,7 @@ class NetClassifier(NeuralNetClassifier):
                 fraction=self.validation_fraction,
                 rng=np.random.RandomState(seed),
             )
-            data = self.get_dataset(self._with_leads(X), codes)
+            data = self.get_dataset(self._placed(X), codes)
             parts = Subset(data, train), Subset(data, valid)
             codes, codes_val = codes[train], codes[valid]
         else:
@@ -370,7 +370,7 @@ class NetClassifier(NeuralNetClassifier):
             if groups is not None and groups_val is not None:
                 check_patients(check_groups(groups, len(y)), check_groups(groups_val, len(y_val)))
             parts = tuple(
-                Subset(self.get_dataset(self._with_leads(A), b), np.arange(len(b)))
+                Subset(self.get_dataset(self._placed(A), b), np.arange(len(b)))
                 for A, b in ((X, codes), (X_val, codes_val))
             )
         self._check_classes(codes, codes_val, fold if X_val is None else None)
@@ -546,6 +546,14 @@ class NetClassifier(NeuralNetClassifier):
     @staticmethod
     def _with_leads(X):
         return X if X.ndim == 3 else X[:, np.newaxis, :]
+
+    def _placed(self, X):
+        """Return the ECGs of fit, on the GPU at once if half of its free memory holds them."""
+        X, device = self._with_leads(X), self._checked_device()
+        if device.type != "cuda" or self.get_params_for("iterator_train").get("num_workers"):
+            return X
+        fits = X.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
+        return torch.tensor(X, device=device) if fits else X
 
     # -- predict -----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from skorch.utils import to_tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
+from ._checkpoint import Checkpoint
 from ._inference import FOLDABLE, folded
 from ._validation import (
     all_or_nothing,
@@ -261,7 +262,18 @@ class NetClassifier(NeuralNetClassifier):
 
     # -- fit ---------------------------------------------------------------------------
 
-    def fit(self, X, y, *, groups=None, fold=None, X_val=None, y_val=None, groups_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        fold=None,
+        X_val=None,
+        y_val=None,
+        groups_val=None,
+        checkpoint=None,
+    ):
         """Train the network and keep its best epoch.
 
         The validation data are `X_val`, `y_val` if given; else the validation fold of
@@ -285,6 +297,12 @@ class NetClassifier(NeuralNetClassifier):
             Validation data, shaped as X and y.
         groups_val : array-like, default=None
             Patients of `X_val`, which must not be among `groups`.
+        checkpoint : str or path-like, default=None
+            A file that is written after each epoch, whole or not at all. The same call after
+            an interruption, in another process too, goes on after the last epoch in the file
+            and ends with the same network to the bit; once the fit is finished it returns that
+            network. The file holds no code and no ECGs, but hashes of them, by which another
+            call is refused. Classes and functions are told apart by name alone.
 
         Returns
         -------
@@ -293,12 +311,18 @@ class NetClassifier(NeuralNetClassifier):
         Raises
         ------
         ValueError
-            If X holds NaN or infinity, y has one class, the validation data lack a class
-            or a patient is on both sides.
+            If X holds NaN or infinity, y has one class, the validation data lack a class,
+            a patient is on both sides, or `checkpoint` was written for other data, parameters,
+            versions or numbers of threads.
+        ModelFileError
+            If `checkpoint` is damaged or no checkpoint.
+        OSError
+            If `checkpoint` cannot be written, as on a full disk.
         """
         fresh = not (self.warm_start and self.initialized_)
+        validation = groups, fold, X_val, y_val, groups_val
         with all_or_nothing(self):
-            return self._fit(X, y, fresh, None, groups, fold, X_val, y_val, groups_val)
+            return self._fit(X, y, fresh, None, checkpoint, *validation)
 
     def partial_fit(
         self,
@@ -327,21 +351,30 @@ class NetClassifier(NeuralNetClassifier):
         """
         fresh = not self.initialized_
         with all_or_nothing(self):
-            return self._fit(X, y, fresh, classes, groups, fold, X_val, y_val, groups_val)
+            return self._fit(X, y, fresh, classes, None, groups, fold, X_val, y_val, groups_val)
 
-    def _fit(self, X, y, fresh, classes, *validation):
+    def _fit(self, X, y, fresh, classes, checkpoint, *validation):
         """Train new weights (`fresh`) or the present ones, after all checks."""
         X, y = validate_ecgs(self, X, y, reset=fresh)
         if fresh:
             self.classes_inferred_ = np.unique(y if classes is None else classes)
         seed = draw_seed(self.random_state)
+        if checkpoint is not None:
+            if not fresh:
+                raise ValueError("warm_start=True goes on from the present weights: no checkpoint.")
+            checkpoint = Checkpoint(checkpoint)
+            seed = checkpoint.seed(seed, self.random_state)
         data = self._training_data(X, y, seed, *validation)
-        with _torch_seeded(seed, self._checked_device()):
+        device = self._checked_device()
+        if checkpoint is not None:
+            names = ("X", "y", "groups", "fold", "X_val", "y_val", "groups_val")
+            checkpoint.compare(self, seed, dict(zip(names, (X, y, *validation), strict=True)))
+        with _torch_seeded(seed, device):
             if fresh:
                 for name in ("initialized_", "history_"):  # anew, not cleared
                     self.__dict__.pop(name, None)
                 self.initialize()
-            return self._train(*data)
+            return self._train(*data, checkpoint)
 
     def _training_data(self, X, y, seed, groups, fold, X_val, y_val, groups_val):
         """Return training and validation rows, and the sampler of the training rows."""
@@ -359,7 +392,7 @@ class NetClassifier(NeuralNetClassifier):
                 fraction=self.validation_fraction,
                 rng=np.random.RandomState(seed),
             )
-            data = self.get_dataset(self._placed(X), codes)
+            data = self.get_dataset(self._on_device(X), codes)
             parts = Subset(data, train), Subset(data, valid)
             codes, codes_val = codes[train], codes[valid]
         else:
@@ -370,7 +403,7 @@ class NetClassifier(NeuralNetClassifier):
             if groups is not None and groups_val is not None:
                 check_patients(check_groups(groups, len(y)), check_groups(groups_val, len(y_val)))
             parts = tuple(
-                Subset(self.get_dataset(self._placed(A), b), np.arange(len(b)))
+                Subset(self.get_dataset(self._on_device(A), b), np.arange(len(b)))
                 for A, b in ((X, codes), (X_val, codes_val))
             )
         self._check_classes(codes, codes_val, fold if X_val is None else None)
@@ -413,20 +446,30 @@ class NetClassifier(NeuralNetClassifier):
                 f"data{from_fold}."
             )
 
-    def _train(self, train, valid, sampler):
-        self._sampler = sampler
+    def _train(self, train, valid, sampler, checkpoint):
+        self._sampler, self._loader_generator = sampler, torch.Generator()
+        callbacks = self.callbacks_
+        if checkpoint is not None:  # last, when the others are done with the epoch
+            self.callbacks_ = [*callbacks, ("checkpoint", checkpoint)]
         try:
+            if checkpoint is not None and checkpoint.finished:
+                checkpoint.on_train_begin(self)
+                return self
             self.notify("on_train_begin", X=train, y=None)
-            self.fit_loop(train, valid)
-        except KeyboardInterrupt:
-            if not self._stopped_early():
-                raise
+            n_done = 0 if checkpoint is None else checkpoint.epoch
+            try:
+                self.fit_loop(train, valid, epochs=self.max_epochs - n_done)
+            except KeyboardInterrupt:
+                if not self._stopped_early():
+                    raise
+            finally:
+                for _, callback in callbacks:
+                    if isinstance(callback, Progress):
+                        callback.on_train_end(self)
+            self.notify("on_train_end", X=train, y=None)
         finally:
-            del self._sampler
-            for _, callback in self.callbacks_:
-                if isinstance(callback, Progress):
-                    callback.on_train_end(self)
-        self.notify("on_train_end", X=train, y=None)
+            del self._sampler, self._loader_generator
+            self.callbacks_ = callbacks
         return self
 
     def _stopped_early(self):
@@ -507,10 +550,12 @@ class NetClassifier(NeuralNetClassifier):
             batches, loader = self._sampler, self.iterator_train
         else:
             batches, loader = _Slices(len(dataset), batch_size), self.iterator_valid
-        # A generator of its own: DataLoader draws a seed that the global one would pay for.
         defaults = {"sampler": batches, "batch_size": None}
+        if self.device is None:  # Accelerate would drop a sampler of whole batches
+            defaults = {"batch_sampler": batches}
         if loader is DataLoader:
-            defaults["generator"] = torch.Generator()
+            # Its own: DataLoader draws seeds of its workers that the global one would pay for.
+            defaults["generator"] = getattr(self, "_loader_generator", None) or torch.Generator()
         return loader(dataset, **(defaults | params))
 
     def infer(self, x, **fit_params):
@@ -520,12 +565,12 @@ class NetClassifier(NeuralNetClassifier):
 
     def _autocast(self):
         bf16 = self.precision_ == "bf16"
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=bf16)
+        return torch.autocast(self._placed().type, torch.bfloat16, enabled=bf16)
 
     def _checked_device(self):
         """Return the device, after a look whether it and the precision can be had."""
         try:
-            device = torch.device(self.device)
+            device = self._placed()
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError, TypeError) as error:
             raise ValueError(
@@ -540,6 +585,19 @@ class NetClassifier(NeuralNetClassifier):
         self.precision_ = auto if self.precision == "auto" else self.precision
         return device
 
+    def _placed(self):
+        """Return the device; None is that of skorch's AccelerateMixin, which moves the module."""
+        accelerator = getattr(self, "accelerator", None)
+        if self.device is None and accelerator is not None:
+            if accelerator.num_processes > 1:
+                raise ValueError(
+                    f"Accelerate runs {accelerator.num_processes} processes, of which each would "
+                    "choose its best epoch by a part of the validation rows. Start one process; "
+                    "several GPUs train several folds at a time, with one worker each."
+                )
+            return accelerator.device
+        return torch.device(self.device)
+
     def _positive_code(self):
         return positive_class(self.classes_, self.pos_label)
 
@@ -547,7 +605,7 @@ class NetClassifier(NeuralNetClassifier):
     def _with_leads(X):
         return X if X.ndim == 3 else X[:, np.newaxis, :]
 
-    def _placed(self, X):
+    def _on_device(self, X):
         """Return the ECGs of fit, on the GPU at once if half of its free memory holds them."""
         X, device = self._with_leads(X), self._checked_device()
         if device.type != "cuda" or self.get_params_for("iterator_train").get("num_workers"):

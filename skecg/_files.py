@@ -8,6 +8,7 @@ import struct
 import zipfile
 from contextlib import contextmanager, suppress
 
+import numpy as np
 import safetensors.numpy
 
 _MEMBERS = ("manifest.json", "arrays.safetensors")
@@ -15,11 +16,20 @@ _LARGEST_MANIFEST = 2**23  # bytes, 8 MiB; that of a network has some 10 kB
 _LARGEST = 2**32 - 1  # bytes, what a zip without its 64-bit extension can hold
 # What a file may expand to: a forest's arrays shrink by 10, a bomb's zeros by 1000.
 _SMALL, _RATIO = 2**26, 100
+_PART = 2**24  # bytes of an array that are hashed at a time
 _END = struct.Struct("<4s4H2LH")  # zip's end of central directory
 
 
 class ModelFileError(ValueError):
     """A file holds no model that can be used, or a model cannot be put into a file."""
+
+
+def hash_array(digest, array):
+    """Feed the values of an array of numbers to a digest, in parts: a memory map stays on disk."""
+    rows = np.atleast_1d(array)
+    step = max(1, _PART // max(1, rows[:1].nbytes))
+    for start in range(0, len(rows), step):
+        digest.update(rows[start : start + step].tobytes())
 
 
 @contextmanager
@@ -56,7 +66,7 @@ def whole_file(path):
             os.close(descriptor)
 
 
-def write_archive(file, manifest, arrays):
+def write_archive(file, manifest, arrays, *, compress=True):
     """Write a manifest and arrays as a zip; the same content gives the same bytes.
 
     Parameters
@@ -67,6 +77,8 @@ def write_archive(file, manifest, arrays):
         What JSON can hold, without a key "arrays".
     arrays : dict of str to ndarray
         Numbers, as safetensors takes them.
+    compress : bool, default=True
+        Whether to take time for a smaller file.
     """
     data = safetensors.numpy.save(arrays)
     digest = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
@@ -80,7 +92,7 @@ def write_archive(file, manifest, arrays):
         for name, content in zip(_MEMBERS, (text, data), strict=True):
             info = zipfile.ZipInfo(name)  # dated 1980
             info.create_system, info.external_attr = 3, 0o644 << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
             archive.writestr(info, content, compresslevel=1)
 
 
@@ -137,8 +149,8 @@ def _check_frame(file):
     start = file.read(4)
     if start != b"PK\x03\x04" or size < _END.size + 20:
         raise ModelFileError(
-            "it is none that skecg.persistence.save_model wrote. Pickles and the files of "
-            "torch.save are not opened: they can run any code."
+            "it is none that skecg wrote. Pickles and the files of torch.save are not opened: they "
+            "can run any code."
         )
     file.seek(-_END.size - 20, os.SEEK_END)
     locator = file.read(4)  # of zip's 64-bit extension, which gives other sizes

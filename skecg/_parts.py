@@ -26,6 +26,7 @@ from sklearn.isotonic import IsotonicRegression
 from ._base import NetClassifier
 from ._files import ModelFileError
 from ._trees import trees_from_arrays, trees_to_arrays
+from .calibration import PriorCorrection
 from .classifiers import (
     ALVDClassifier,
     FeatureForestClassifier,
@@ -48,6 +49,7 @@ ESTIMATORS = {
         LeadStandardScaler,
         MedianBeat,
         NetClassifier,
+        PriorCorrection,
         ResNetClassifier,
         STEMICriteriaClassifier,
         SmartNetClassifier,

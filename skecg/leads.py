@@ -14,7 +14,7 @@ INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _STANDARD_NAME = {name.upper(): name for name in LEADS}
 
 # What files put around a lead's name: "ECG II", "Lead I (Einthoven)", "MDC_ECG_LEAD_V1".
-_AROUND = re.compile(r"^(MDC_ECG_LEAD_|(ECG|EKG)[ _-]+|LEAD[ _-]+)+|\s*[,(\[].*$", re.IGNORECASE)
+_AROUND = re.compile(r"^(MDC_ECG_LEAD_|(ECG|EKG)[ _-]+|LEAD[ _-]+)+", re.IGNORECASE)
 _MINUS = "-\N{MINUS SIGN}\N{EN DASH}"
 
 # Einthoven (III = II - I) and Goldberger (aVR, aVL, aVF) in terms of I and II.
@@ -136,7 +136,8 @@ def match_lead(name):
     >>> match_lead("ecg v 1"), match_lead("-AVR"), match_lead("vx")
     (('V1', 1), ('aVR', -1), None)
     """
-    bare = _AROUND.sub("", str(name).strip())
+    bare = re.split(r"[,(\[]", str(name), maxsplit=1)[0].strip()
+    bare = _AROUND.sub("", bare)
     bare, sign = (bare[1:], -1) if bare[:1] in tuple(_MINUS) else (bare, 1)
     bare = re.sub(r"[ _]", "", bare).upper()
     if bare.endswith("NEG") and sign == 1:

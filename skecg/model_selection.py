@@ -1,6 +1,7 @@
 """The paper's rotation of folds: train on most, validate on one, test on one; and its results."""
 
 import heapq
+import os
 import time
 from collections.abc import Mapping
 from numbers import Integral
@@ -17,6 +18,7 @@ from sklearn.utils.validation import column_or_1d, has_fit_parameter
 from tqdm import tqdm
 
 from ._comparison import best_fold, fold_differences
+from ._fold_cache import fingerprint, read_fit, write_fit
 from ._validation import check_folds, check_groups, draw_seed, validation_fold
 from .metrics import _auc_ap
 
@@ -182,6 +184,7 @@ def cross_validate_rotation(
     return_estimator=False,
     random_state=None,
     n_jobs=None,
+    cache_dir=None,
     verbose=0,
 ):
     """Fit and score several models on the same rotation of folds.
@@ -222,7 +225,13 @@ def cross_validate_rotation(
     random_state : int, RandomState instance or None, default=None
         Seed of the folds when `fold` is None; estimators have seeds of their own.
     n_jobs : int, default=None
-        Fits at a time, as joblib counts them.
+        Fits at a time, as joblib counts them. Each process computes on its share of the
+        cores: two jobs on two cores are two processes of one thread.
+    cache_dir : str or path-like, default=None
+        Folder, made if need be, where each finished fit is kept: its row of the table and its
+        test probabilities. The same call after an interruption does the missing fits only.
+        Other data, folds, parameters or versions of the packages are never taken for the same;
+        the number of jobs or threads may change.
     verbose : int, default=0
         1 shows a progress bar over the fits.
 
@@ -242,7 +251,20 @@ def cross_validate_rotation(
     ------
     ValueError
         If a patient is in two folds, or a test or validation fold lacks a class; the
-        message names the fold.
+        message names the fold. If `return_estimator` is asked for with a `cache_dir`, which
+        holds no estimators.
+    TypeError
+        If a parameter of an estimator is an object that `cache_dir` cannot tell from another.
+
+    Notes
+    -----
+    The table does not depend on `n_jobs` or joblib's backend where every process computes on
+    one torch thread and every estimator has a seed. Each process holds a copy of the rows that it
+    trains on, while ``cross_validate`` of scikit-learn copies those of all fits as it deals them.
+
+    `cache_dir` looks at the code of a function or class of one's own, but not at what that calls
+    in turn: take another folder after a change there. The folder holds probabilities and labels'
+    scores, no ECGs; it grows until it is deleted.
 
     References
     ----------
@@ -278,29 +300,55 @@ def cross_validate_rotation(
         _check_patients_whole(groups, fold)
     _check_every_fold(y, fold, labels)
 
-    jobs = [(name, k) for name in estimators for k in np.unique(fold)]
-    settings = (labels, alpha, pos_label, return_estimator)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_fit_and_score)(clone(estimators[name]), X, y, fold, groups, k, *settings)
-        for name, k in jobs
-    )
-    results = tqdm(results, total=len(jobs), unit="fit", disable=not verbose)
+    if cache_dir is not None and return_estimator:
+        raise ValueError(
+            "cache_dir keeps scores and probabilities, not estimators; leave out cache_dir or "
+            "return_estimator."
+        )
+    jobs = [(name, k) for name in estimators for k in np.unique(fold).tolist()]
+    common = (X, y, fold, groups, labels, alpha, pos_label, return_estimator)
+    found = _fit_all(estimators, jobs, common, n_jobs, cache_dir, verbose)
     rows, fitted = [], {name: [] for name in estimators}
     proba = {name: np.full((len(y), len(labels)), np.nan) for name in estimators}
-    for (name, k), (row, test_proba, estimator) in zip(jobs, results, strict=True):
+    for (name, k), (row, test_proba, *estimator) in zip(jobs, found, strict=True):
         rows.append({"model": name, **row})
         proba[name][fold == k] = test_proba
-        fitted[name].append(estimator)
-        results.set_postfix_str(f"{name}, fold {k}: test AUC {row['test_auc']:.3f}")
+        fitted[name] += estimator
     table = pd.DataFrame(rows).astype({"best_epoch": "Int64"})
-    found = (table, *([proba] if return_proba else []), *([fitted] if return_estimator else []))
-    return found if len(found) > 1 else table
+    asked = (table, *([proba] if return_proba else []), *([fitted] if return_estimator else []))
+    return asked if len(asked) > 1 else table
+
+
+def _fit_all(estimators, jobs, common, n_jobs, cache_dir, verbose):
+    """Do the fits that `cache_dir` does not hold; return all in the order of the jobs."""
+    found = [None] * len(jobs)
+    if cache_dir is not None:
+        os.makedirs(cache_dir, exist_ok=True)
+        data = fingerprint(common, get_config()["enable_metadata_routing"])
+        models = {name: fingerprint(data, estimator) for name, estimator in estimators.items()}
+        keys = [fingerprint(models[name], k) for name, k in jobs]
+        found = [read_fit(cache_dir, key) for key in keys]
+    missing = [i for i, fit in enumerate(found) if fit is None]
+    # As they come, not in order: a fit that is finished is kept at once.
+    results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+        delayed(_fit_and_score)(i, clone(estimators[name]), k, *common)
+        for i, (name, k) in ((i, jobs[i]) for i in missing)
+    )
+    done = len(jobs) - len(missing)
+    results = tqdm(results, initial=done, total=len(jobs), unit="fit", disable=not verbose)
+    for i, *fit in results:
+        found[i] = fit
+        if cache_dir is not None:
+            write_fit(cache_dir, keys[i], *fit[:2])
+        name, k = jobs[i]
+        results.set_postfix_str(f"{name}, fold {k}: test AUC {fit[0]['test_auc']:.3f}")
+    return found
 
 
 def _fit_and_score(
-    estimator, X, y, fold, groups, test_fold, labels, alpha, pos_label, return_estimator
+    i, estimator, test_fold, X, y, fold, groups, labels, alpha, pos_label, return_estimator
 ):
-    """Fit on all folds but one; return a row of the table, the test probabilities, the fit."""
+    """Fit on all folds but one; return `i`, a row of the table, test probabilities, the fit."""
     test = np.flatnonzero(fold == test_fold)
     rest = np.flatnonzero(fold != test_fold)
     validates = fold[rest] == validation_fold(fold[rest])
@@ -327,7 +375,7 @@ def _fit_and_score(
         }
     best_epoch = getattr(_last_step(estimator), "best_epoch_", None)
     row |= {"best_epoch": best_epoch, "seconds": seconds}
-    return row, proba, estimator if return_estimator else None
+    return i, row, proba, estimator if return_estimator else None
 
 
 def _last_step(estimator):

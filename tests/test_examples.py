@@ -49,10 +49,17 @@ def test_saliency_is_drawn_and_checked(tmp_path):
 
 @pytest.mark.slow
 def test_five_models_run_on_real_recordings(data_dir, tmp_path):
-    arguments = ["--data", data_dir / "ptbxl", "--n-splits", "3", "--max-epochs", "2"]
+    arguments = ["--data", data_dir / "ptbxl", "--n-splits", "3", "--max-epochs", "1"]
     out = run(tmp_path, "plot_ptbxl.py", *arguments, "--table", "table.csv")
     assert "370 ECGs of 356 patients, 73 infarction, 297 normal" in out
     table = pd.read_csv(tmp_path / "table.csv")
     assert len(table) == 15
-    # Infarction or normal is told by named features; two epochs teach a network little.
+    # Infarction or normal is told by named features; one epoch teaches a network little.
     assert table.loc[table["model"] == "Random forest", "test_auc"].mean() > 0.85
+
+
+@pytest.mark.slow
+def test_raw_ecgs_become_beats_on_a_cluster(tmp_path):
+    out = run(tmp_path, "plot_scale_out.py")
+    assert "Largest difference from the beats in zarr: 0.00" in out
+    assert (tmp_path / "scale_out.png").stat().st_size > 10_000

@@ -1,11 +1,11 @@
 """Damaged files of every format: an error that names the file, or an ECG, and nothing else."""
 
-import binascii
 import random
 
 import edfio
 import numpy as np
 import pytest
+from mutations import mutate, mutate_record
 
 from skecg.io import ECGFormatError, read_ecg
 from skecg.leads import LEADS
@@ -17,12 +17,10 @@ REAL = {
     "schiller": "formats/schiller/cardio_sample_schiller.xml",
     "scp": "formats/scp/ecgtoolkit_Example.scp",
     "sierra": "formats/philips_sierra/1_04_3191723_ZZDEMOPTONLY.xml",
-    "header": "ptbxl/records500/00000/00001_hr.hea",
 }
 N_FILES = 25
 TOLD = {"csv": {"sampling_rate": 500, "unit": "mV"}}
 TOLD["npy"] = TOLD["csv"] | {"leads": LEADS}
-EXTREMES = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"9999", b"-1  "]
 
 
 def made(kind, folder):
@@ -42,47 +40,17 @@ def made(kind, folder):
     return path.read_bytes()
 
 
-def damage(content, rng):
-    """Change a few places, mostly of the beginning, where sizes and counts are."""
-    content = bytearray(content)
-    for _ in range(rng.choice([1, 2, 8])):
-        at = rng.randrange(min(len(content), 3000) if rng.random() < 0.7 else len(content))
-        kind = rng.randrange(5)
-        if kind == 0:
-            content[at] = rng.randrange(256)
-        elif kind == 1:
-            content[at : at + 4] = rng.choice(EXTREMES)
-        elif kind == 2:
-            del content[at : at + rng.randrange(1, 200)]
-        elif kind == 3:
-            content[at:at] = rng.randbytes(rng.randrange(1, 50))
-        else:
-            del content[at:]
-        content = content or bytearray(b"\0")
-    return content
-
-
-def with_checksum(record):
-    """Return an SCP-ECG record with length and checksum put right, so that the rest is read."""
-    body = len(record).to_bytes(4, "little") + record[6:]
-    return binascii.crc_hqx(bytes(body), 0xFFFF).to_bytes(2, "little") + body
-
-
 @pytest.mark.parametrize("kind", [*REAL, "csv", "edf", "npy"])
 def test_damage_is_an_error_that_names_the_file_or_an_ecg(data_dir, tmp_path, kind):
     rng = random.Random(kind)
     content = (data_dir / REAL[kind]).read_bytes() if kind in REAL else made(kind, tmp_path)
-    path = tmp_path / ("00001_hr.hea" if kind == "header" else "damaged")
-    if kind == "header":
-        signal = (data_dir / REAL[kind]).with_suffix(".dat")
-        path.with_suffix(".dat").write_bytes(signal.read_bytes())
     refused = []
     for _ in range(N_FILES):
-        damaged = damage(content, rng)
-        path.write_bytes(with_checksum(damaged) if kind == "scp" else damaged)
+        path = tmp_path / "damaged"
+        path.write_bytes(mutate(content, kind, rng)[0])
         try:
             ecg = read_ecg(path, **TOLD.get(kind, {}))
-        except (ECGFormatError, FileNotFoundError) as error:
+        except ECGFormatError as error:
             refused.append(str(error))
         else:
             assert ecg.signal.shape[0] == 12
@@ -90,6 +58,35 @@ def test_damage_is_an_error_that_names_the_file_or_an_ecg(data_dir, tmp_path, ki
             assert 0 < ecg.sampling_rate < np.inf
     assert refused
     assert all(str(tmp_path) in error for error in refused)
+
+
+def read_or_refuse(path, strict):
+    try:
+        return read_ecg(path, strict=strict).signal, ""
+    except (ECGFormatError, FileNotFoundError) as error:
+        return None, str(error)
+
+
+def test_no_damaged_record_gives_another_signal_with_strict(data_dir, tmp_path):
+    rng = random.Random(0)
+    source = data_dir / "ptbxl/records500/00000/00001_hr.hea"
+    header, data = source.read_bytes(), source.with_suffix(".dat").read_bytes()
+    original = read_ecg(source, strict=True).signal
+    path = tmp_path / source.name
+    n_other, wrong, errors = 0, [], []
+    for _ in range(8 * N_FILES):
+        new_header, new_data, names = mutate_record(header, data, rng)
+        path.write_bytes(new_header)
+        path.with_suffix(".dat").write_bytes(new_data)
+        plain, error = read_or_refuse(path, strict=False)
+        strict, strict_error = read_or_refuse(path, strict=True)
+        n_other += plain is not None and not np.array_equal(plain, original)
+        if strict is not None and not np.array_equal(strict, original):
+            wrong.append(names)
+        errors += [error, strict_error]
+    assert n_other > N_FILES
+    assert wrong == []
+    assert all(str(tmp_path) in error for error in errors if error)
 
 
 @pytest.mark.parametrize("size", [1, 8, 40, 300])

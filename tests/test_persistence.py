@@ -43,6 +43,7 @@ from skecg import (
     STEMICriteriaClassifier,
     TemporalResNetClassifier,
 )
+from skecg.calibration import PriorCorrection
 from skecg.datasets import make_omi
 from skecg.networks import ALVDNet
 from skecg.persistence import ModelFileError, load_model, save_model
@@ -201,6 +202,14 @@ def test_scikit_learns_classifiers_come_back(model, features, tmp_path):
     X, y = features
     model = clone(model).fit(X, y)
     same(model, saved(model, tmp_path / "m"), X)
+
+
+def test_a_corrected_network_keeps_its_prevalence(net, tmp_path):
+    X, y = ecgs()
+    model = PriorCorrection(FrozenEstimator(net), prevalence=0.088).fit(X, y)
+    loaded = saved(model, tmp_path / "m")
+    same(model, loaded, X)
+    np.testing.assert_array_equal(loaded.prevalence_, [0.912, 0.088])
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])

@@ -27,7 +27,14 @@ _NOT_TOLD = 20  # samples of 500 Hz between a fiducial point and R above which i
 
 
 def read_ecgs(
-    paths, *, form="raw", sampling_rate=500, n_jobs=None, keep_identifiers=False, verbose=0
+    paths,
+    *,
+    form="raw",
+    sampling_rate=500,
+    n_jobs=None,
+    keep_identifiers=False,
+    strict=False,
+    verbose=0,
 ):
     """Read many ECGs of any known formats.
 
@@ -52,6 +59,8 @@ def read_ecgs(
         Number of processes; None is one, -1 all cores.
     keep_identifiers : bool, default=False
         Whether the table has a column ``identifiers``.
+    strict : bool, default=False
+        Whether files that do not prove what they say count as unreadable, as for `read_ecg`.
     verbose : int, default=0
         Above 0, progress is shown.
 
@@ -82,7 +91,7 @@ def read_ecgs(
     for path in paths:
         Path(path)  # before anything is read, a TypeError at what is no path
     read = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_read_one)(path, form, sampling_rate, keep_identifiers) for path in paths
+        delayed(_read_one)(path, form, sampling_rate, keep_identifiers, strict) for path in paths
     )
     signals, rows = [], []
     for signal, row in tqdm(read, total=len(paths), disable=not verbose, unit="ECG"):
@@ -105,9 +114,9 @@ def _stack(signals, n_rates):
     return X
 
 
-def _read_one(path, form, sampling_rate, keep_identifiers):
+def _read_one(path, form, sampling_rate, keep_identifiers, strict):
     try:
-        ecg = read_ecg(path, keep_identifiers=keep_identifiers)
+        ecg = read_ecg(path, keep_identifiers=keep_identifiers, strict=strict)
     except (ECGFormatError, OSError, ImportError) as error:
         return None, _row(path, None, error, keep_identifiers)
     signal, notes = ecg.signal, ()

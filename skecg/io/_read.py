@@ -27,9 +27,13 @@ _HEAD = 4096  # bytes by which a format is known
 _MAX_BYTES = 2**30
 _MAX_LIMB_ERROR = 0.02  # mV; by rounding alone it is less than two steps of the resolution,
 _COARSEST = 0.025  # mV, which is five times what IEC 60601-2-25 allows
+# Hz: those of the recorders of the formats read here, and of PTB-XL, INCART and CODE.
+_RATES = (100, 240, 250, 257, 400, 500, 1000, 2000)
 
 
-def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifiers=False):
+def read_ecg(
+    path, *, sampling_rate=None, unit=None, leads=None, keep_identifiers=False, strict=False
+):
     r"""Read one ECG of any known format into standard form.
 
     The format is found by what the file holds, whatever its name. Units, gains, baselines
@@ -51,6 +55,14 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
         need it. For a file that tells its own they must be the same.
     keep_identifiers : bool, default=False
         Whether to keep names and numbers that point to a person, in `ECG.identifiers`.
+    strict : bool, default=False
+        Whether to refuse a file that does not prove what it says: one without all twelve leads
+        or with limb leads that contradict one another, or with a sampling rate that no recorder
+        has. Of a WFDB record, first values, checksums and file sizes must be right, gains,
+        baselines and ADC zeros the same for all leads, chest leads in order and nothing left
+        untold. Sound files of sources that do not keep to this are refused, too.
+        Nothing in a file contradicts another usual sampling rate, which giving `sampling_rate`
+        guards against, or one factor on all gains.
 
     Returns
     -------
@@ -93,9 +105,12 @@ def read_ecg(path, *, sampling_rate=None, unit=None, leads=None, keep_identifier
             if kind in ("csv", "npy"):
                 stored = reader(path, sampling_rate, unit, leads)
             else:
-                stored = reader(path)
+                stored = reader(path, strict=strict) if kind == "wfdb" else reader(path)
                 _compare(stored, sampling_rate, unit, leads)
-            return _standard_form(stored, kind, keep_identifiers)
+            ecg = _standard_form(stored, kind, keep_identifiers)
+            if strict:
+                _require_sound(ecg)
+            return ecg
     except (FileNotFoundError, ImportError, PermissionError):
         raise
     except Exception as error:  # parsers raise whatever they run into
@@ -211,6 +226,20 @@ def _standard_form(stored, kind, keep_identifiers):
     return ecg
 
 
+def _require_sound(ecg):
+    doubt = None
+    if ecg.missing_leads:
+        doubt = f"holds no lead {', '.join(ecg.missing_leads)}"
+    elif ecg.sampling_rate not in _RATES:
+        doubt = (
+            f"has a sampling rate of {ecg.sampling_rate:g} Hz, not {', '.join(map(str, _RATES))}"
+        )
+    elif not limb_lead_error(ecg.signal) <= _most_limb_error(ecg.signal):
+        doubt = "has limb leads that contradict one another"
+    if doubt:
+        raise ECGFormatError(f"{doubt}, and is refused because strict=True.")
+
+
 def _twelve_leads(signal, leads):
     try:
         found = complete_leads(signal, leads)
@@ -237,7 +266,7 @@ def _describe(signal, found, names):
     if gaps.any():
         notes.append(f"samples missing in {', '.join(np.array(LEADS)[gaps])}")
     error = limb_lead_error(signal)
-    if error > max(_MAX_LIMB_ERROR, 2 * _resolution(signal[:6])):
+    if error > _most_limb_error(signal):
         notes.append(
             f"limb leads contradict one another by over {1000 * error:.0f} uV for 1 % of the "
             "time; they are left as stored"
@@ -245,8 +274,9 @@ def _describe(signal, found, names):
     return notes
 
 
-def _resolution(signal):
-    """Return the largest over leads of the smallest step between samples, in mV."""
-    step = np.abs(np.diff(signal, axis=1))
+def _most_limb_error(signal):
+    """Return the limit of `limb_lead_error` in mV, by the leads' coarsest resolution."""
+    step = np.abs(np.diff(signal[:6], axis=1))
     smallest = np.where(step > 1e-5, step, np.inf).min(axis=1, initial=np.inf)
-    return min(smallest[np.isfinite(smallest)].max(initial=0), _COARSEST)
+    resolution = min(smallest[np.isfinite(smallest)].max(initial=0), _COARSEST)
+    return max(_MAX_LIMB_ERROR, 2 * resolution)

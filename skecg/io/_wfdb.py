@@ -15,12 +15,15 @@ import numpy as np
 from skecg.leads import match_lead
 
 from ._ecg import ECGFormatError, Stored, check_size, millivolt_per
-from ._wfdb_header import DEFAULT_GAIN, header_of, read_header
+from ._wfdb_header import DEFAULT_GAIN, file_beside, header_of, read_header
+from ._wfdb_strict import verify
 from ._xml import plausible_age, sex_of
 
 MISSING = -32768  # the mark of a sample without a value in format 16
 _BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3}
 _BYTES |= {"311": 4 / 3, "508": 0, "516": 0, "524": 0}  # per sample; 0: FLAC
+_MAX_PER_BYTE = 8  # samples in FLAC; no ECG takes less than a bit each, but zeros would
+_MAX_GAP = 100  # times as long as what was recorded
 
 
 def read_wfdb(path, start=0, stop=None):
@@ -54,13 +57,16 @@ def read_wfdb(path, start=0, stop=None):
     return stored.signal, stored.sampling_rate, stored.leads
 
 
-def read_wfdb_stored(path, start=0, stop=None):
+def read_wfdb_stored(path, start=0, stop=None, strict=False):
     """Read a WFDB record, of one or more segments, with what its comments tell.
 
     Signals that are neither a voltage nor one of the twelve leads are left out, and so are
-    those sampled more slowly than the fastest. Samples between segments are NaN.
+    those sampled more slowly than the fastest. Samples between segments are NaN. Where
+    `strict`, a record whose header does not prove its samples is refused, before it is read.
     """
     header = read_header(header_of(path))
+    if strict:
+        verify(header, read_counts)
     if header.segments:
         stored = _read_segments(header)
         stored.signal = stored.signal[:, start:stop]
@@ -75,8 +81,7 @@ def n_frames_of(header):
     """Return how many frames a record has: what the header claims, or its files hold if less."""
     n_frames = []
     for file, signals in _by_file(header):
-        if not file.is_file():
-            raise FileNotFoundError(f"{header.path} names a file that is missing: {file}.")
+        file_beside(header.path, file.name)
         fmt, per_frame = signals[0].fmt, [signal.per_frame for signal in signals]
         if fmt not in _BYTES or {signal.fmt for signal in signals} != {fmt}:
             raise ECGFormatError(f"{header.path} gives {file.name} the unknown format {fmt}.")
@@ -89,6 +94,10 @@ def n_frames_of(header):
             raise ECGFormatError(f"{header.path} names {file.name}, which holds no samples.")
         n_frames.append(min(held, header.n_frames or held))
         check_size(sum(per_frame), n_frames[-1])
+        if not _BYTES[fmt] and sum(per_frame) * held > _MAX_PER_BYTE * size:
+            raise ECGFormatError(f"{header.path} claims {held} samples in {size} bytes of FLAC.")
+        if max(signal.skew for signal in signals) >= n_frames[-1]:
+            raise ECGFormatError(f"{header.path} gives {file.name} a skew beyond its end.")
     return min(n_frames)
 
 
@@ -193,9 +202,15 @@ def _read_by_wfdb(header, chosen, start, stop):
             "Reading WFDB records in other formats than 16 needs the wfdb package: "
             "pip install 'skecg[wfdb]'"
         ) from error
+    name = str(header.path.with_suffix(""))
     try:
+        theirs = wfdb.rdheader(name)
+        theirs = zip(theirs.file_name, theirs.fmt, theirs.adc_gain, theirs.baseline, strict=True)
+        ours = [(s.file.name, s.fmt, s.gain, s.baseline) for s in header.signals]
+        if list(theirs) != ours:
+            raise ECGFormatError("the wfdb package understands its lines otherwise.")
         record = wfdb.rdrecord(
-            str(header.path.with_suffix("")),
+            name,
             channels=chosen,
             sampfrom=start,
             sampto=stop,
@@ -213,6 +228,9 @@ def _read_segments(header):
             f"{header.path} claims {header.n_frames} samples, but its segments {n_times}."
         )
     check_size(header.n_signals, n_times)
+    recorded = sum(length for name, length in header.segments if name != "~")
+    if n_times > _MAX_GAP * recorded:
+        raise ECGFormatError(f"{header.path} has {recorded} samples recorded of {n_times}.")
     layout = [name for name, length in header.segments if length == 0 and name != "~"]
     leads = []
     if layout:
@@ -239,10 +257,7 @@ def _read_segments(header):
 
 
 def _segment(header, name):
-    file = header.path.parent / f"{name}.hea"
-    if not file.is_file():
-        raise FileNotFoundError(f"{header.path} names a segment that is missing: {file}.")
-    return file
+    return file_beside(header.path, f"{name}.hea", "segment")
 
 
 def _read_segment(header, name, length):

@@ -14,7 +14,7 @@ from ._ecg import ECGFormatError
 
 _MAX_BYTES = 2**20
 _RECORD = re.compile(r"\s*[\w-]+(/\d+)?\s+\d+(\s|$)")
-_FILE = re.compile(r"~|[\w-]+(\.\w+)?")  # in the header's own folder
+_FILE = re.compile(r"~|[\w-]+(\.\w+)?", re.ASCII)  # in the header's own folder
 _FORMAT = re.compile(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?")
 _GAIN = re.compile(r"([-+.\deE]+)(?:\(([-+]?\d+)\))?(?:/(\S+))?")
 _DEFAULT_RATE = 250.0  # Hz, where the header does not tell
@@ -35,6 +35,7 @@ class Signal(NamedTuple):
     unit: str
     checksum: int  # 0 where it is not told
     name: str
+    fields: list  # texts, as many as are told: gain, bits, zero, first, checksum, block, name
 
 
 class Header(NamedTuple):
@@ -71,6 +72,21 @@ def is_header(path):
 def names_file(header, path):
     """Return whether a header lists `path` among its signal files."""
     return any(line.split()[0] == Path(path).name for line in _lines(header)[0][1:])
+
+
+def file_beside(header, name, what="file"):
+    """Return the path of a file that a header names, which must lie in the header's folder.
+
+    Links may not lead out of it, unless they lead to where a link to the header does.
+    """
+    file = header.parent / name
+    if not file.is_file():
+        raise FileNotFoundError(f"{header} names a {what} that is missing: {file}.")
+    if file.resolve().parent not in (header.parent.resolve(), header.resolve().parent):
+        raise ECGFormatError(
+            f"{header} names {name}, which is a link out of its folder. Put a copy in its place."
+        )
+    return file
 
 
 def _lines(path):
@@ -160,6 +176,7 @@ def _parse_signal(path, line):
         unit=unit or "mV",
         checksum=int(fields[4]) if len(fields) > 4 else 0,
         name=fields[6].strip() if len(fields) > 6 else "",
+        fields=fields,
     )
 
 

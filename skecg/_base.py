@@ -12,13 +12,12 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring
-from skorch.dataset import unpack_data
-from skorch.utils import to_tensor
+from skorch.dataset import Dataset as ArrayDataset
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
 from ._checkpoint import Checkpoint
-from ._inference import FOLDABLE, folded
+from ._inference import can_fold, folded
 from ._validation import (
     all_or_nothing,
     check_groups,
@@ -560,12 +559,9 @@ class NetClassifier(NeuralNetClassifier):
 
     def infer(self, x, **fit_params):
         """Return the logits of a batch, float32 whatever the precision."""
-        with self._autocast():
-            return super().infer(x, **fit_params).float()
-
-    def _autocast(self):
         bf16 = self.precision_ == "bf16"
-        return torch.autocast(self._placed().type, torch.bfloat16, enabled=bf16)
+        with torch.autocast(self._placed().type, torch.bfloat16, enabled=bf16):
+            return super().infer(x, **fit_params).float()
 
     def _checked_device(self):
         """Return the device, after a look whether it and the precision can be had."""
@@ -606,9 +602,14 @@ class NetClassifier(NeuralNetClassifier):
         return X if X.ndim == 3 else X[:, np.newaxis, :]
 
     def _on_device(self, X):
-        """Return the ECGs of fit, on the GPU at once if half of its free memory holds them."""
+        """Return the ECGs of fit, on the GPU at once where that can be.
+
+        That is if half of its free memory holds them and plain loaders fetch them.
+        """
         X, device = self._with_leads(X), self._checked_device()
-        if device.type != "cuda" or self.get_params_for("iterator_train").get("num_workers"):
+        own = self.get_params_for("iterator_train") | self.get_params_for("iterator_valid")
+        plain = self.dataset is ArrayDataset and own.keys() <= {"batch_size"}
+        if device.type != "cuda" or self.device is None or not plain:
             return X
         fits = X.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
         return torch.tensor(X, device=device) if fits else X
@@ -639,18 +640,20 @@ class NetClassifier(NeuralNetClassifier):
         if not isinstance(X, Dataset):  # skorch's EpochScoring hands over the datasets of fit
             X = self._with_leads(validate_ecgs(self, X, reset=False))
             rows = Subset(self.get_dataset(X), np.arange(len(X)))
-            if type(self.module_) in FOLDABLE and len(X) >= _MANY:
-                return np.concatenate([self._proba(logits) for logits in self._folded_iter(rows)])
+            if len(X) >= _MANY and can_fold(self.module_):
+                return self._folded()._probas(rows)
+        return self._probas(rows)
+
+    def _probas(self, rows):
         return np.concatenate([self._proba(logits) for logits in self.forward_iter(rows)])
 
-    def _folded_iter(self, rows):
-        """Yield logits as ``forward_iter`` does, from a folded copy of the network."""
-        module = folded(self.module_)
-        with torch.inference_mode(), self._autocast():
-            for batch in self.get_iterator(rows):
-                x = to_tensor(unpack_data(batch)[0], device=self.device)
-                parts = x.split(_AT_ONCE if x.is_cpu else len(x))
-                yield torch.cat([module(part) for part in parts]).float()
+    def _folded(self):
+        """Return a net that predicts the same from a folded copy of the network."""
+        fast = object.__new__(type(self))
+        fast.__dict__ |= self.__dict__ | {"module_": folded(self.module_)}
+        if self._placed().type == "cpu":
+            fast.__dict__["iterator_valid__batch_size"] = _AT_ONCE
+        return fast
 
     def predict(self, X):
         """Return the most probable class.

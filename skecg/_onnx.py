@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ._base import NetClassifier
 from ._files import whole_file
-from ._inference import FOLDABLE, folded
+from ._inference import can_fold, folded
 from .leads import LEADS
 from .preprocessing import BeatCropper, LeadStandardScaler
 
@@ -165,5 +165,5 @@ def _steps(estimator):
 def _plain(module):
     """Return a copy of a network on the CPU, in torch's default layout."""
     module = getattr(module, "_orig_mod", module)  # torch.compile wraps it
-    copied = folded(module) if type(module) in FOLDABLE else copy.deepcopy(module)
+    copied = folded(module) if can_fold(module) else copy.deepcopy(module)
     return copied.cpu().eval().to(memory_format=torch.contiguous_format)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from skorch.hf import AccelerateMixin
 from test_base import Linear, hash_of, make_signals
 from test_networks import ALL, ecgs, make, unsettle
 from torch import nn
@@ -61,6 +63,56 @@ def test_a_module_of_ones_own_is_run_as_it_is():
     before = net.module_.calls
     net.predict_proba(X)
     assert net.module_.calls == before + 2
+
+
+class Doubled(ALVDClassifier):
+    """With an inference step of its own."""
+
+    def infer(self, x, **fit_params):
+        return 2 * super().infer(x, **fit_params)
+
+
+class Accelerated(AccelerateMixin, ALVDClassifier):
+    """With the devices of Accelerate."""
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y = make_signals(80)
+    return X, ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+
+
+def test_the_inference_step_of_a_subclass_is_kept(fitted):
+    X, net = fitted
+    doubled = Doubled(lr=1e-2, max_epochs=1, random_state=0).fit(*make_signals(80))
+    doubled.module_.load_state_dict(net.module_.state_dict())
+    odds = net.predict_proba(X)[:, 1] / net.predict_proba(X)[:, 0]
+    proba = doubled.predict_proba(X)
+    np.testing.assert_allclose(proba[:, 1] / proba[:, 0], odds**2, rtol=1e-4)
+
+
+def test_hooks_on_a_network_see_what_they_saw():
+    X, y = make_signals(80)
+    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+    seen = []
+    norm = net.module_.temporal[0][1]
+    norm.register_forward_hook(lambda module, args, output: seen.append(len(output)))
+    net.predict_proba(X)
+    assert seen == [80]
+
+
+def test_many_ecgs_are_predicted_under_accelerate(fitted):
+    X, net = fitted
+    accelerated = Accelerated(
+        accelerator=Accelerator(cpu=True), lr=1e-2, max_epochs=1, random_state=0
+    ).fit(*make_signals(80))
+    np.testing.assert_array_equal(accelerated.predict_proba(X), net.predict_proba(X))
+
+
+def test_ecgs_held_as_a_tensor_train_the_same_network(fitted, monkeypatch):
+    monkeypatch.setattr(NetClassifier, "_on_device", lambda self, X: torch.tensor(X))
+    held = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(*make_signals(80))
+    assert hash_of(held) == hash_of(fitted[1])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -159,6 +159,12 @@ def _steps(estimator):
             f"A {type(net).__name__} cannot be written to ONNX, only a NetClassifier or a pipeline "
             "that ends in one."
         )
+    for name in ("infer", "predict_proba"):
+        if getattr(type(net), name) is not getattr(NetClassifier, name):
+            raise TypeError(
+                f"A {type(net).__name__} cannot be written to ONNX: it has its own {name}, which "
+                "the file would leave out. Export a NetClassifier, and do its work afterwards."
+            )
     return transformers, net
 
 

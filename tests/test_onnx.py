@@ -123,13 +123,21 @@ def test_other_networks_get_their_probabilities(beats, tmp_path, Net):
     np.testing.assert_allclose(run(tmp_path / "m.onnx", X), net.predict_proba(X), rtol=0, atol=1e-5)
 
 
+class Doubled(NetClassifier):
+    """With an inference step of its own."""
+
+    def infer(self, x, **fit_params):
+        return 2 * super().infer(x, **fit_params)
+
+
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
+        ([Doubled(Linear)], "A Doubled cannot be written to ONNX: it has its own infer"),
         ([MedianBeat(), NetClassifier(Linear)], "A MedianBeat cannot be written to ONNX"),
         ([LeadStandardScaler(), LogisticRegression()], "A LogisticRegression cannot be written"),
     ],
-    ids=["MedianBeat", "LogisticRegression"],
+    ids=["Doubled", "MedianBeat", "LogisticRegression"],
 )
 def test_what_has_no_place_in_the_file_is_refused(monkeypatch, tmp_path, steps, message):
     monkeypatch.setattr("skecg._onnx.check_is_fitted", lambda estimator: None)

@@ -12,11 +12,13 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping, EpochTimer, PassthroughScoring
+from skorch.dataset import Dataset as ArrayDataset
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
 from ._checkpoint import Checkpoint
 from ._duplicates import warn_of_duplicates
+from ._inference import can_fold, folded
 from ._pretrained import read_weights
 from ._validation import (
     all_or_nothing,
@@ -29,6 +31,9 @@ from ._validation import (
     validation_fold,
 )
 from .sampling import BalancedBatchSampler
+
+_MANY = 64  # ECGs from which on folding batch norm is repaid
+_AT_ONCE = 32  # of them through the network at a time: what it computes stays in the cache
 
 # torch's CPU generator is one for the whole process: threads take turns at seeding it.
 _TORCH_GENERATOR = threading.RLock()
@@ -434,7 +439,7 @@ class NetClassifier(NeuralNetClassifier):
                 fraction=self.validation_fraction,
                 rng=np.random.RandomState(seed),
             )
-            data = self.get_dataset(self._with_leads(X), codes)
+            data = self.get_dataset(self._on_device(X), codes)
             parts = Subset(data, train), Subset(data, valid)
             rows, side = X, np.isin(np.arange(len(X)), valid)
             codes, codes_val = codes[train], codes[valid]
@@ -447,7 +452,7 @@ class NetClassifier(NeuralNetClassifier):
                 check_patients(check_groups(groups, len(y)), check_groups(groups_val, len(y_val)))
             rows, side = [X, X_val], np.repeat([False, True], [len(X), len(X_val)])
             parts = tuple(
-                Subset(self.get_dataset(self._with_leads(A), b), np.arange(len(b)))
+                Subset(self.get_dataset(self._on_device(A), b), np.arange(len(b)))
                 for A, b in ((X, codes), (X_val, codes_val))
             )
         self._check_classes(codes, codes_val, fold if X_val is None else None)
@@ -647,6 +652,19 @@ class NetClassifier(NeuralNetClassifier):
     def _with_leads(X):
         return X if X.ndim == 3 else X[:, np.newaxis, :]
 
+    def _on_device(self, X):
+        """Return the ECGs of fit, on the GPU at once where that can be.
+
+        That is if half of its free memory holds them and plain loaders fetch them.
+        """
+        X, device = self._with_leads(X), self._checked_device()
+        own = self.get_params_for("iterator_train") | self.get_params_for("iterator_valid")
+        plain = self.dataset is ArrayDataset and own.keys() <= {"batch_size"}
+        if device.type != "cuda" or self.device is None or not plain:
+            return X
+        fits = X.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
+        return torch.tensor(X, device=device) if fits else X
+
     # -- predict -----------------------------------------------------------------------
 
     def _proba(self, logits):
@@ -656,7 +674,8 @@ class NetClassifier(NeuralNetClassifier):
         """Return the probability of each class.
 
         Balanced batches shift the prior: the probabilities belong to classes that are
-        equally frequent.
+        equally frequent. From 64 ECGs on, the networks of :mod:`skecg.networks` have batch norm
+        folded into their convolutions for the call: the same but for float32 rounding.
 
         Parameters
         ----------
@@ -673,7 +692,20 @@ class NetClassifier(NeuralNetClassifier):
         if not isinstance(X, Dataset):  # skorch's EpochScoring hands over the datasets of fit
             X = self._with_leads(validate_ecgs(self, X, reset=False))
             rows = Subset(self.get_dataset(X), np.arange(len(X)))
+            if len(X) >= _MANY and can_fold(self.module_):
+                return self._folded()._probas(rows)
+        return self._probas(rows)
+
+    def _probas(self, rows):
         return np.concatenate([self._proba(logits) for logits in self.forward_iter(rows)])
+
+    def _folded(self):
+        """Return a net that predicts the same from a folded copy of the network."""
+        fast = object.__new__(type(self))
+        fast.__dict__ |= self.__dict__ | {"module_": folded(self.module_)}
+        if self._placed().type == "cpu":
+            fast.__dict__["iterator_valid__batch_size"] = _AT_ONCE
+        return fast
 
     def predict(self, X):
         """Return the most probable class.

@@ -276,7 +276,9 @@ class ALVDNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, (0, max(0, self._MIN_TIMES - x.shape[-1])))
-        x = self.temporal(x.unsqueeze(1))  # 64 x 12 x 2
+        # One channel, laid out channels-last: so are then all layers, whose pools and batch norms
+        # take most of the time otherwise.
+        x = self.temporal(x.unsqueeze(-1).movedim(-1, 1))  # 64 x 12 x 2
         x = self.spatial(x)  # 64 x 1 x 2
         x = x.mean(dim=(2, 3))  # 64
         return self.fc(self.hidden(x))  # 2

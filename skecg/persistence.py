@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import NetClassifier
 from ._files import ModelFileError, read_archive, whole_file, write_archive
 from ._forest import FeatureForestClassifier
+from ._onnx import export_onnx
 from ._pretrained import pretrained_path
 from ._state import Decoder, Encoder
 from .clinical import STEMICriteriaClassifier
@@ -22,7 +23,14 @@ from .feature_extraction import BeatFeatures
 from .leads import LEADS
 from .preprocessing import MedianBeat
 
-__all__ = ["ModelFileError", "load_model", "load_pretrained", "read_manifest", "save_model"]
+__all__ = [
+    "ModelFileError",
+    "export_onnx",
+    "load_model",
+    "load_pretrained",
+    "read_manifest",
+    "save_model",
+]
 
 _FORMAT, _VERSION = "skecg model", 1
 _KEYS = {"format", "format_version", "class", "versions", "input", "classes", "card", "estimators"}

@@ -244,9 +244,11 @@ def test_rows_do_not_affect_one_another_in_eval(network):
         torch.testing.assert_close(net(X)[1:2], net(X[1:2]))
 
 
-def stepped(net, X):
+def stepped(net, X, layout=torch.channels_last):
     """Step through ALVDNet without its padding."""
-    x = net.spatial(net.temporal(X.unsqueeze(1))).mean(dim=(2, 3))
+    last = layout == torch.channels_last
+    x = X.unsqueeze(-1).movedim(-1, 1) if last else X.unsqueeze(1)
+    x = net.spatial(net.temporal(x)).mean(dim=(2, 3))
     return net.fc(net.hidden(x))
 
 
@@ -265,6 +267,16 @@ def test_alvd_pads_shorter_ecgs_with_zeros_at_the_end(n_times):
     X[..., :n_times] = ecgs(2, 12, n_times)
     with torch.no_grad():
         assert torch.equal(net(X[..., :n_times]), net(X))
+
+
+def test_alvd_answers_the_same_in_the_other_layout():
+    net = unsettle(make(ALVDNet))
+    X, other = ecgs(3, 12, 400).requires_grad_(), ecgs(3, 12, 400).requires_grad_()
+    logits, expected = net(X), stepped(net, other, torch.contiguous_format)
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-6)
+    for each in (logits, expected):
+        each[:, 1].sum().backward()
+    torch.testing.assert_close(X.grad, other.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_alvd_pools_need_120_samples():

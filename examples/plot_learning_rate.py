@@ -17,8 +17,8 @@ from skecg.datasets import make_omi
 from skecg.model_selection import cross_validate_rotation, rotate_folds
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
-X, y, groups = make_omi(400, prevalence=1 / 3, severity=2, random_state=0)
-fold = rotate_folds(y, groups, n_splits=4, random_state=0)
+X, y, groups = make_omi(240, prevalence=1 / 3, severity=2, random_state=0)
+fold = rotate_folds(y, groups, n_splits=3, random_state=0)
 
 # %%
 # One model for each rate, on the same folds.

@@ -29,7 +29,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     # The two comparisons take minutes to an hour: their recorded output is in results.rst.
     "filename_pattern": r"plot_(?!compare_models|ptbxl)",
-    "within_subsection_order": "ExampleTitleSortKey",
     "write_computation_times": False,
     "show_memory": False,
 }

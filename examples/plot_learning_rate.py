@@ -17,7 +17,7 @@ from skecg.datasets import make_omi
 from skecg.model_selection import cross_validate_rotation, rotate_folds
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
-X, y, groups = make_omi(240, prevalence=1 / 3, severity=2, random_state=0)
+X, y, groups = make_omi(180, prevalence=1 / 3, severity=2, random_state=0)
 fold = rotate_folds(y, groups, n_splits=3, random_state=0)
 
 # %%
@@ -27,7 +27,7 @@ models = {
     rate: make_pipeline(
         BeatCropper(),
         LeadStandardScaler(),
-        ALVDClassifier(lr=rate, max_epochs=10, batch_size=32, random_state=0),
+        ALVDClassifier(lr=rate, max_epochs=8, batch_size=32, random_state=0),
     )
     for rate in rates
 }

@@ -14,6 +14,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 autosummary_generate = True
+templates_path = ["_templates"]  # a class page shows the methods, but not those of skorch and torch
 numpydoc_show_class_members = False
 exclude_patterns = ["_build"]
 nitpicky = True

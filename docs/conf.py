@@ -19,8 +19,9 @@ numpydoc_show_class_members = False
 exclude_patterns = ["_build"]
 nitpicky = True
 # Other projects' pages are not fetched, so their names and labels lead nowhere.
-nitpick_ignore_regex = [("py:.*", r"(captum|matplotlib|numpy|pandas|skorch|sklearn|torch)\..*")]
-suppress_warnings = ["ref.ref"]  # labels of scikit-learn in docstrings inherited from it
+_OTHERS = r"(captum|datetime|matplotlib|numpy|pandas|skorch|sklearn|torch)\..*"
+nitpick_ignore_regex = [("py:.*", _OTHERS)]
+suppress_warnings = ["ref.ref", "ref.term"]  # in docstrings inherited from scikit-learn
 html_theme = "pydata_sphinx_theme"
 html_title = "skecg"
 html_show_sourcelink = False

@@ -145,6 +145,8 @@ def one_file(kind, files, rng, folder):
             found.append("other numbers without a note")
     if strict is not None and not same(strict, original):
         found.append("strict silently wrong")
+        if strict.sampling_rate == original.sampling_rate:  # what sampling_rate= would leave
+            found.append("at the same rate")
     return found, names
 
 
@@ -240,10 +242,10 @@ def main():
                 f"without a note; unreadable {counts['unreadable']}; "
                 f"as before {counts['as before']}"
             )
-            n = counts["strict silently wrong"]
+            n, at_rate = counts["strict silently wrong"], counts["at the same rate"]
             print(
-                f"    strict=True silently wrong: {n} of {changed} ({n / max(changed, 1):.2%}), "
-                f"after {dict(wrong)}",
+                f"    strict=True silently wrong: {n} of {changed} ({n / max(changed, 1):.2%}); "
+                f"with the sampling rate given {at_rate}; after {dict(wrong)}",
                 flush=True,
             )
 

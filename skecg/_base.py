@@ -545,6 +545,8 @@ class NetClassifier(NeuralNetClassifier):
         else:
             batches, loader = _Slices(len(dataset), batch_size), self.iterator_valid
         defaults = {"sampler": batches, "batch_size": None}
+        if self.device is None:  # Accelerate would drop a sampler of whole batches
+            defaults = {"batch_sampler": batches}
         if loader is DataLoader:
             # Its own: DataLoader draws seeds of its workers that the global one would pay for.
             defaults["generator"] = getattr(self, "_loader_generator", None) or torch.Generator()
@@ -553,13 +555,13 @@ class NetClassifier(NeuralNetClassifier):
     def infer(self, x, **fit_params):
         """Return the logits of a batch, float32 whatever the precision."""
         bf16 = self.precision_ == "bf16"
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(self._placed().type, torch.bfloat16, enabled=bf16):
             return super().infer(x, **fit_params).float()
 
     def _checked_device(self):
         """Return the device, after a look whether it and the precision can be had."""
         try:
-            device = torch.device(self.device)
+            device = self._placed()
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError, TypeError) as error:
             raise ValueError(
@@ -573,6 +575,19 @@ class NetClassifier(NeuralNetClassifier):
         auto = "bf16" if _has_bf16(device) else "float32"
         self.precision_ = auto if self.precision == "auto" else self.precision
         return device
+
+    def _placed(self):
+        """Return the device; None is that of skorch's AccelerateMixin, which moves the module."""
+        accelerator = getattr(self, "accelerator", None)
+        if self.device is None and accelerator is not None:
+            if accelerator.num_processes > 1:
+                raise ValueError(
+                    f"Accelerate runs {accelerator.num_processes} processes, of which each would "
+                    "choose its best epoch by a part of the validation rows. Start one process; "
+                    "several GPUs train several folds at a time, with one worker each."
+                )
+            return accelerator.device
+        return torch.device(self.device)
 
     def _positive_code(self):
         return positive_class(self.classes_, self.pos_label)

@@ -24,7 +24,7 @@ from skorch.callbacks import (
 from torch.utils.data import DataLoader
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
-from ._files import ModelFileError, read_archive, whole_file, write_archive
+from ._files import ModelFileError, hash_array, read_archive, whole_file, write_archive
 
 _FORMAT, _VERSION = "skecg checkpoint", 1
 _KEYS = {"format", "format_version", "epoch", "finished", "seed", "settings", "data"}
@@ -44,7 +44,6 @@ _KEPT = {
     ValidationScore: (),
 }
 _NO_EFFECT = {"random_state", "verbose"}  # the seed that random_state gave is compared instead
-_CHUNK = 2**24  # bytes of X that are hashed at a time, so that a memory map stays on the disk
 
 
 class Checkpoint(Callback):
@@ -370,7 +369,5 @@ def _fingerprint(data):
         digest.update(repr(array.tolist()).encode())
         return digest.hexdigest()
     digest.update(str(array.dtype.newbyteorder("=")).encode())
-    rows = max(1, _CHUNK // max(1, array[:1].nbytes))
-    for start in range(0, len(array), rows):
-        digest.update(np.ascontiguousarray(array[start : start + rows]))
+    hash_array(digest, array)
     return digest.hexdigest()

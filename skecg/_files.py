@@ -8,6 +8,7 @@ import struct
 import zipfile
 from contextlib import contextmanager, suppress
 
+import numpy as np
 import safetensors.numpy
 
 _MEMBERS = ("manifest.json", "arrays.safetensors")
@@ -15,11 +16,20 @@ _LARGEST_MANIFEST = 2**23  # bytes, 8 MiB; that of a network has some 10 kB
 _LARGEST = 2**32 - 1  # bytes, what a zip without its 64-bit extension can hold
 # What a file may expand to: a forest's arrays shrink by 10, a bomb's zeros by 1000.
 _SMALL, _RATIO = 2**26, 100
+_PART = 2**24  # bytes of an array that are hashed at a time
 _END = struct.Struct("<4s4H2LH")  # zip's end of central directory
 
 
 class ModelFileError(ValueError):
     """A file holds no model that can be used, or a model cannot be put into a file."""
+
+
+def hash_array(digest, array):
+    """Feed the values of an array of numbers to a digest, in parts: a memory map stays on disk."""
+    rows = np.atleast_1d(array)
+    step = max(1, _PART // max(1, rows[:1].nbytes))
+    for start in range(0, len(rows), step):
+        digest.update(rows[start : start + step].tobytes())
 
 
 @contextmanager

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ._files import ModelFileError, read_archive, whole_file, write_archive
+from ._files import ModelFileError, hash_array, read_archive, whole_file, write_archive
 
 _FORMAT = "skecg fold"
 _PACKAGES = ("skecg", "scikit-learn", "skorch", "torch", "numpy", "scipy", "pandas")
 # Their code is told by their version.
 _MODULES = {"builtins", "skecg", "sklearn", "skorch", "torch", "numpy", "scipy", "pandas"}
-_CHUNK = 2**24  # bytes hashed at a time
 _PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes)
 
 
@@ -79,20 +78,13 @@ def _feed(digest, value, above):
         content = value if cls is bytes else repr(value).encode()
         digest.update(f"{len(content)}:".encode() + content)
     elif isinstance(value, np.ndarray) and value.dtype != object:
-        _feed_array(digest, value)
+        digest.update(f"{value.dtype.descr}{value.shape}:".encode())
+        hash_array(digest, value)
     else:
         parts = _parts(value)
         digest.update(f"{len(parts)}:".encode())
         for part in parts:
             _feed(digest, part, (*above, id(value)))
-
-
-def _feed_array(digest, array):
-    digest.update(f"{array.dtype.descr}{array.shape}:".encode())
-    rows = array.reshape(1) if array.ndim == 0 else array
-    step = max(1, _CHUNK // max(1, rows[:1].nbytes))
-    for start in range(0, len(rows), step):
-        digest.update(rows[start : start + step].tobytes())
 
 
 def _parts(value):
@@ -145,10 +137,10 @@ def _code(value):
     if module.partition(".")[0] in _MODULES:
         return name
     if isinstance(value, type):
-        own = {k: v for k, v in vars(value).items() if k not in ("__dict__", "__weakref__")}
-        functions = {k: getattr(v, "__func__", v) for k, v in own.items()}
-        plain = {k: v for k, v in functions.items() if isinstance(v, types.FunctionType | _PLAIN)}
-        return [*name, list(value.__bases__), plain]
+        # Methods, class methods and properties by their function, and constants.
+        own = {k: getattr(v, "__func__", getattr(v, "fget", v)) for k, v in vars(value).items()}
+        own = {k: v for k, v in own.items() if isinstance(v, (types.FunctionType, *_PLAIN))}
+        return [*name, list(value.__bases__), own]
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return [*name, value.__code__, value.__defaults__, value.__kwdefaults__, cells]

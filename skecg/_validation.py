@@ -131,7 +131,13 @@ def _check_finite(array):
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(array.sum(dtype=np.float64)):
             return
-    rows = np.flatnonzero(~np.isfinite(array).all(axis=tuple(range(1, array.ndim))))
+    axes = tuple(range(1, array.ndim))
+    step = max(1, 2**24 // max(1, array[0].size))  # a memory-mapped array may exceed the memory
+    finite = [
+        np.isfinite(array[start : start + step]).all(axis=axes)
+        for start in range(0, len(array), step)
+    ]
+    rows = np.flatnonzero(~np.concatenate(finite))
     if len(rows):
         shown = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
         raise ValueError(

@@ -305,29 +305,9 @@ def cross_validate_rotation(
             "cache_dir keeps scores and probabilities, not estimators; leave out cache_dir or "
             "return_estimator."
         )
-    settings = (labels, alpha, pos_label, return_estimator)
-    jobs = [(name, k) for name in estimators for k in np.unique(fold)]
-    found = [None] * len(jobs)
-    if cache_dir is not None:
-        os.makedirs(cache_dir, exist_ok=True)
-        data = fingerprint(X, y, fold, groups, settings, get_config()["enable_metadata_routing"])
-        models = {name: fingerprint(data, estimator) for name, estimator in estimators.items()}
-        keys = [fingerprint(models[name], int(k)) for name, k in jobs]
-        found = [read_fit(cache_dir, key) for key in keys]
-    missing = [i for i, fit in enumerate(found) if fit is None]
-    results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-        delayed(_fit_and_score)(i, clone(estimators[name]), X, y, fold, groups, k, *settings)
-        for i, (name, k) in ((i, jobs[i]) for i in missing)
-    )
-    progress = {"initial": len(jobs) - len(missing), "total": len(jobs), "unit": "fit"}
-    results = tqdm(results, disable=not verbose, **progress)
-    for i, *fit in results:
-        found[i] = fit
-        if cache_dir is not None:
-            write_fit(cache_dir, keys[i], *fit[:2])
-        name, k = jobs[i]
-        results.set_postfix_str(f"{name}, fold {k}: test AUC {fit[0]['test_auc']:.3f}")
-
+    jobs = [(name, k) for name in estimators for k in np.unique(fold).tolist()]
+    common = (X, y, fold, groups, labels, alpha, pos_label, return_estimator)
+    found = _fit_all(estimators, jobs, common, n_jobs, cache_dir, verbose)
     rows, fitted = [], {name: [] for name in estimators}
     proba = {name: np.full((len(y), len(labels)), np.nan) for name in estimators}
     for (name, k), (row, test_proba, *estimator) in zip(jobs, found, strict=True):
@@ -339,8 +319,34 @@ def cross_validate_rotation(
     return asked if len(asked) > 1 else table
 
 
+def _fit_all(estimators, jobs, common, n_jobs, cache_dir, verbose):
+    """Do the fits that `cache_dir` does not hold; return all in the order of the jobs."""
+    found = [None] * len(jobs)
+    if cache_dir is not None:
+        os.makedirs(cache_dir, exist_ok=True)
+        data = fingerprint(common, get_config()["enable_metadata_routing"])
+        models = {name: fingerprint(data, estimator) for name, estimator in estimators.items()}
+        keys = [fingerprint(models[name], k) for name, k in jobs]
+        found = [read_fit(cache_dir, key) for key in keys]
+    missing = [i for i, fit in enumerate(found) if fit is None]
+    # As they come, not in order: a fit that is finished is kept at once.
+    results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+        delayed(_fit_and_score)(i, clone(estimators[name]), k, *common)
+        for i, (name, k) in ((i, jobs[i]) for i in missing)
+    )
+    done = len(jobs) - len(missing)
+    results = tqdm(results, initial=done, total=len(jobs), unit="fit", disable=not verbose)
+    for i, *fit in results:
+        found[i] = fit
+        if cache_dir is not None:
+            write_fit(cache_dir, keys[i], *fit[:2])
+        name, k = jobs[i]
+        results.set_postfix_str(f"{name}, fold {k}: test AUC {fit[0]['test_auc']:.3f}")
+    return found
+
+
 def _fit_and_score(
-    i, estimator, X, y, fold, groups, test_fold, labels, alpha, pos_label, return_estimator
+    i, estimator, test_fold, X, y, fold, groups, labels, alpha, pos_label, return_estimator
 ):
     """Fit on all folds but one; return `i`, a row of the table, test probabilities, the fit."""
     test = np.flatnonzero(fold == test_fold)

@@ -55,7 +55,9 @@ class BalancedBatchSampler(Sampler):
             raise ValueError(f"mode must be 'undersample', 'half' or None, got {mode!r}.")
         if not isinstance(batch_size, Integral) or batch_size < 2:
             raise ValueError(f"batch_size must be an integer from 2, got {batch_size!r}.")
-        self.classes, self.codes = np.unique(np.asarray(y), return_inverse=True)
+        self.classes, codes = np.unique(np.asarray(y), return_inverse=True)
+        # As few bytes as hold them: labels of millions of rows stay near the processor.
+        self.codes = codes.astype(np.min_scalar_type(len(self.classes) - 1))
         self.n_samples = len(self.codes)
         self.batch_size = batch_size
         self.mode = mode

@@ -88,7 +88,7 @@ def other_number(text, rng):
         return text[:at] + b"%d" % rng.randrange(10) + text[at + 1 :]
     factor, term = ((1, 1), (1, -1), (10, 0), (0.1, 0), (2, 0))[kind - 1 if kind else 0]
     value = rng.choice([1, 1, -1]) * (value * factor + term)
-    return (b"%d" if value == int(value) else b"%g") % value
+    return (b"%d" if value.is_integer() else b"%g") % value
 
 
 def change_number(content, rng):

@@ -12,6 +12,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -25,7 +26,7 @@ from test_base import Linear, hash_of, make_signals, quick
 import skecg
 from skecg import ALVDClassifier, NetClassifier
 from skecg._checkpoint import _fingerprint
-from skecg._files import read_archive, write_archive
+from skecg._files import hash_array, read_archive, write_archive
 from skecg.persistence import ModelFileError, save_model
 from skecg.preprocessing import LeadStandardScaler
 
@@ -347,13 +348,13 @@ def test_a_change_of_one_bit_or_of_type_changes_the_fingerprint(tmp_path):
 def test_a_memory_map_has_the_fingerprint_of_its_array_and_is_read_in_parts(tmp_path, monkeypatch):
     X = np.random.default_rng(0).normal(size=(300, 12, 20)).astype(np.float32)
     np.save(tmp_path / "X.npy", X)
-    expected, sizes = _fingerprint(X), []
-    monkeypatch.setattr("skecg._checkpoint._CHUNK", 10_000)
-    contiguous = np.ascontiguousarray
-    monkeypatch.setattr(np, "ascontiguousarray", lambda a: sizes.append(a.nbytes) or contiguous(a))
-    assert _fingerprint(np.load(tmp_path / "X.npy", mmap_mode="r")) == expected
-    assert max(sizes) <= 10_000
-    assert sum(sizes) == X.nbytes
+    expected, parts = _fingerprint(X), []
+    monkeypatch.setattr("skecg._files._PART", 10_000)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert _fingerprint(mapped) == expected
+    hash_array(SimpleNamespace(update=parts.append), mapped)
+    assert b"".join(parts) == X.tobytes()
+    assert max(map(len, parts)) <= 10_000
 
 
 @pytest.mark.parametrize(

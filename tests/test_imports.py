@@ -27,7 +27,7 @@ LEVELS = [
     },
     {"_beats", "_rules", "_validation", "_waves"},
     {"_paper", "_resampling", "_vectorcardiogram", "io"},
-    {"_comparison", "_features", "_tables", "_thresholds", "calibration"},
+    {"_comparison", "_document", "_features", "_tables", "_thresholds", "calibration"},
     {"_subgroups"},
     {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
@@ -38,7 +38,8 @@ LEVELS = [
     {"_state", "inspection"},
     {"_fold_displays", "_saliency_display", "persistence"},
     {"_score_displays"},
-    {"plotting"},
+    {"_model_card", "plotting"},
+    {"report"},
     {"__init__"},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
@@ -46,7 +47,7 @@ LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in mod
 ONLY_IN = {
     "skorch": {"_base", "_callbacks", "_checkpoint"},
     "captum": {"_attribution"},
-    "matplotlib": {"_fold_displays", "_paper", "_saliency_display"},
+    "matplotlib": {"_document", "_fold_displays", "_paper", "_saliency_display"},
     "safetensors": {"_files"},
     "shap": {"_forest"},
 }

@@ -199,6 +199,15 @@ def test_samples_of_12_bits_are_read(tmp_path):
     np.testing.assert_array_equal(read_wfdb(tmp_path / "two", 1, 2)[0], signal[:, 1:2])
 
 
+def test_a_header_that_the_wfdb_package_understands_otherwise_is_refused(tmp_path):
+    record = write_212(tmp_path)
+    rewrite(record, "212 1000/uV 12 0 0 0 0 I\n", "212 1000.(5)/uV 12 0 0 0 0 I\n")
+    assert read_wfdb(record)[0][0, 0] == pytest.approx(95e-6)
+    rewrite(record, "1000.(5)", "1E3(5)")  # to that package a gain of 1
+    with pytest.raises(ECGFormatError, match="the wfdb package understands its lines otherwise"):
+        read_wfdb(record)
+
+
 def test_without_wfdb_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wfdb", None)
     with pytest.raises(ImportError, match=r"pip install 'skecg\[wfdb\]'"):

@@ -61,6 +61,8 @@ def read_ecg(
         has. Of a WFDB record, first values, checksums and file sizes must be right, gains,
         baselines and ADC zeros the same for all leads, chest leads in order and nothing left
         untold. Sound files of sources that do not keep to this are refused, too.
+        Nothing in a file contradicts another usual sampling rate, which giving `sampling_rate`
+        guards against, or one factor on all gains.
 
     Returns
     -------

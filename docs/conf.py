@@ -25,6 +25,7 @@ suppress_warnings = ["ref.ref", "ref.term"]  # in docstrings inherited from scik
 html_theme = "pydata_sphinx_theme"
 html_title = "skecg"
 html_show_sourcelink = False
+html_context = {"default_mode": "light"}  # that of the figures
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

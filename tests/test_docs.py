@@ -111,7 +111,7 @@ def test_every_link_inside_the_site_leads_somewhere(site):
 def test_a_page_opens_in_a_browser_without_complaint(site, page, words):
     dom, console, png = open_page(site / page)
     assert words in dom
-    assert console == []
+    assert [line for line in console if ":INFO:" not in line] == []  # the theme tells its mode
     assert len(png) > 20_000
 
 

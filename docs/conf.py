@@ -33,5 +33,6 @@ sphinx_gallery_conf = {
     # The two comparisons take minutes to an hour: their recorded output is in results.rst.
     "filename_pattern": r"plot_(?!compare_models|ptbxl)",
     "write_computation_times": False,
+    "parallel": 2,  # each example in a process of its own, on one torch thread
     "show_memory": False,
 }

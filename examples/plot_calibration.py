@@ -3,7 +3,7 @@ Probabilities at the prevalence
 ===============================
 
 A network learns from batches with as many occlusions as others, so it says 50 % where one ECG in
-ten would be right. This brings its probabilities back to the prevalence, and looks at what is
+five would be right. This brings its probabilities back to the prevalence, and looks at what is
 left. It needs ``pip install 'skecg[plot]'``.
 """
 
@@ -22,11 +22,11 @@ from skecg.model_selection import cross_validate_rotation
 from skecg.plotting import DecisionCurveDisplay
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
-X, y, groups = make_omi(300, prevalence=0.15, severity=2, random_state=0)
-network = ALVDClassifier(lr=3e-3, max_epochs=12, batch_size=64, random_state=0)
+X, y, groups = make_omi(200, prevalence=0.2, severity=3, random_state=0)
+network = ALVDClassifier(lr=3e-3, max_epochs=8, batch_size=32, random_state=0)
 models = {
     "network": make_pipeline(BeatCropper(), LeadStandardScaler(), network),
-    "forest": FeatureForestClassifier(random_state=0),
+    "forest": FeatureForestClassifier(n_estimators=50, random_state=0),
 }
 table, proba = cross_validate_rotation(
     models, X, y, groups=groups, n_splits=3, random_state=0, return_proba=True

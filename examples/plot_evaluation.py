@@ -18,20 +18,20 @@ from skecg.model_selection import cross_validate_rotation, fold_differences, rot
 from skecg.plotting import ComparisonDisplay, TrainingCurveDisplay
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
-X, y, groups, truth = make_omi(300, prevalence=0.25, severity=2, return_table=True, random_state=0)
+X, y, groups, truth = make_omi(140, prevalence=0.25, severity=2, return_table=True, random_state=0)
 fold = rotate_folds(y, groups, n_splits=3, random_state=0)
 
 
 def network(lr):
     """Return a pipeline from median beats in mV to the probability of OMI."""
-    net = ALVDClassifier(lr=lr, max_epochs=15, batch_size=64, random_state=0)
+    net = ALVDClassifier(lr=lr, max_epochs=7, batch_size=64, random_state=0)
     return make_pipeline(BeatCropper(), LeadStandardScaler(), net)
 
 
 models = {
     "network": network(3e-3),
     "network, slow": network(3e-4),
-    "forest": FeatureForestClassifier(random_state=0),
+    "forest": FeatureForestClassifier(n_estimators=100, random_state=0),
 }
 table, proba, fitted = cross_validate_rotation(
     models, X, y, groups=groups, fold=fold, return_proba=True, return_estimator=True

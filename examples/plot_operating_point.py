@@ -21,7 +21,7 @@ from skecg.plotting import OperatingPointDisplay
 X, y, groups = make_omi(400, prevalence=0.2, random_state=0)
 fold = rotate_folds(y, groups, n_splits=4, random_state=0)
 val, test = fold == 1, fold == 0
-forest = FeatureForestClassifier(random_state=0)
+forest = FeatureForestClassifier(n_estimators=100, random_state=0)
 forest.fit(X[~test], y[~test], groups=groups[~test], fold=fold[~test])
 p_val, p_test = (forest.predict_proba(X[rows])[:, 1] for rows in (val, test))
 

@@ -67,7 +67,9 @@ groups = diagnoses.loc[keep, "patient"].to_numpy()
 # Train on two thirds of the patients and score the others, beside what the STEMI criteria say.
 # Some sixty patients are far too few for a model to be of any use; the way is the same.
 train = groups % 3 > 0
-forest = FeatureForestClassifier(random_state=0).fit(X[train], y[train], groups=groups[train])
+forest = FeatureForestClassifier(n_estimators=100, random_state=0).fit(
+    X[train], y[train], groups=groups[train]
+)
 criteria = STEMICriteriaClassifier().fit(X[train], y[train]).reasons(X[~train])
 scores = pd.DataFrame(
     {

@@ -17,9 +17,9 @@ from skecg.datasets import make_omi
 from skecg.plotting import OperatingPointDisplay
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
-X, y, groups = make_omi(400, prevalence=1 / 3, severity=2, random_state=0)
-train = groups < 280
-network = ALVDClassifier(lr=3e-3, max_epochs=12, batch_size=32, random_state=0)
+X, y, groups = make_omi(240, prevalence=1 / 3, severity=2, random_state=0)
+train = groups < 168
+network = ALVDClassifier(lr=3e-3, max_epochs=10, batch_size=32, random_state=0)
 model = make_pipeline(BeatCropper(), LeadStandardScaler(), network)
 model.fit(X[train], y[train], alvdclassifier__groups=groups[train])
 display = OperatingPointDisplay.from_estimator(model, X[~train], y[~train], threshold=0.5)
@@ -29,4 +29,4 @@ print("Figure: quickstart.png")
 # %%
 # For ECG-SMART-NET write ``SmartNetClassifier`` instead; its defaults are the paper's protocol,
 # which is for a GPU or for patience. The occlusions here have twice the ST deviation of real
-# life, so that a minute of training is enough.
+# life, so that seconds of training are enough.

@@ -126,7 +126,7 @@ def test_search_finds_the_saliency_guide(site):
 OUTPUTS = {
     "plot_calibration": "Prevalence 0.",
     "plot_ecg_paper": "'P'",
-    "plot_evaluation": "every ECG",
+    "plot_evaluation": "STEMI criteria not met",
     "plot_forest_features": "375 features",
     "plot_learning_rate": "Chosen by validation: lr=0.0",
     "plot_operating_point": "rule out",

@@ -24,7 +24,7 @@ fold = rotate_folds(y, groups, n_splits=3, random_state=0)
 
 def network(lr):
     """Return a pipeline from median beats in mV to the probability of OMI."""
-    net = ALVDClassifier(lr=lr, max_epochs=7, batch_size=64, random_state=0)
+    net = ALVDClassifier(lr=lr, max_epochs=7, batch_size=32, random_state=0)
     return make_pipeline(BeatCropper(), LeadStandardScaler(), net)
 
 

@@ -84,7 +84,8 @@ def site():
 
 @pytest.mark.slow
 def test_every_link_inside_the_site_leads_somewhere(site):
-    pages = {path.resolve(): Page(path) for path in site.rglob("*.html")}
+    files = (path for path in site.rglob("*.html") if "_static" not in path.parts)
+    pages = {path.resolve(): Page(path) for path in files}
     assert len(pages) > 80
     broken = set()
     for path, page in pages.items():
@@ -111,7 +112,7 @@ def test_every_link_inside_the_site_leads_somewhere(site):
 def test_a_page_opens_in_a_browser_without_complaint(site, page, words):
     dom, console, png = open_page(site / page)
     assert words in dom
-    assert [line for line in console if ":INFO:" not in line] == []  # the theme tells its mode
+    assert [line for line in console if "[PST]: " not in line] == []  # what the theme says of itself
     assert len(png) > 20_000
 
 
@@ -119,7 +120,7 @@ def test_a_page_opens_in_a_browser_without_complaint(site, page, words):
 def test_search_finds_the_saliency_guide(site):
     page = (site / "search.html").resolve().as_uri()
     dom, _, _ = open_page(f"{page}?q=saliency")  # a file may not fetch the found pages' summaries
-    results = re.search(r'<ul class="search.*?</ul>', dom, re.DOTALL)
+    results = re.search(r'<ul[^>]*class="search.*?</ul>', dom, re.DOTALL)
     assert "guide/saliency.html" in results.group()
 
 

@@ -112,7 +112,7 @@ def test_every_link_inside_the_site_leads_somewhere(site):
 def test_a_page_opens_in_a_browser_without_complaint(site, page, words):
     dom, console, png = open_page(site / page)
     assert words in dom
-    assert [line for line in console if "[PST]: " not in line] == []  # what the theme says of itself
+    assert [line for line in console if "[PST]: " not in line] == []  # its theme
     assert len(png) > 20_000
 
 

@@ -8,7 +8,7 @@ no patient is split, and the five models see the same rows.
 To end within minutes on two cores, this departs from the paper's protocol, which is the
 estimators' default: three folds instead of ten, a few epochs at a learning rate of 1e-3
 instead of 100 at 1e-5, batches of 32 instead of 128, and occlusions with twice the ST
-deviation of real life.
+deviation of real life. What it printed is under :ref:`results-simulated`.
 """
 
 # %%

@@ -6,8 +6,10 @@ Raw recordings of PTB-XL become median beats, and the five models tell infarctio
 normal: ``python examples/plot_ptbxl.py --data PATH``, with the path of a PTB-XL folder.
 
 Most infarctions of PTB-XL are old ones. This shows the way from recordings to a table;
-it says nothing about occlusion.
+it says nothing about occlusion. What it printed is under :ref:`results-ptbxl`.
 """
+
+# sphinx_gallery_thumbnail_path = "ptbxl.png"
 
 # %%
 # What to run. The defaults take about an hour on two cores for 500 recordings; the

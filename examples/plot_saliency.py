@@ -22,7 +22,7 @@ from skecg.inspection import deletion_curve, randomization_check, saliency_maps
 from skecg.plotting import SaliencyDisplay
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
-X, y, groups = make_omi(400, prevalence=1 / 3, severity=2, random_state=0)
+X, y, groups = make_omi(300, prevalence=1 / 3, severity=2, random_state=0)
 train = groups % 2 == 0
 net = ALVDClassifier(lr=3e-3, max_epochs=12, batch_size=32, random_state=0)
 model = make_pipeline(BeatCropper(), LeadStandardScaler(), net)
@@ -46,7 +46,7 @@ print("Figure: saliency.png")
 # depends on what it shows. So the layers are drawn anew from the last to the first: the
 # rank correlation with the first map should go to 0. And the most salient windows are
 # deleted: the probability should fall by more than when random windows go.
-sample = found[:20]
+sample = found[:10]
 checks = {}
 for method in ("saliency", "integrated_gradients"):
     maps = saliency_maps(model, sample, method=method, signed=method != "saliency")
@@ -68,7 +68,7 @@ print(pd.DataFrame(checks).round(2).to_string())
 #
 # The forest explains itself in other words: by named features, here those with the
 # largest mean SHAP values in the same ECGs.
-forest = FeatureForestClassifier(n_estimators=200, random_state=0)
+forest = FeatureForestClassifier(n_estimators=100, random_state=0)
 forest.fit(X[train], y[train], groups=groups[train])
 sizes = np.abs(forest.shap_values(sample)).mean(axis=0)
 top = pd.Series(sizes, forest.feature_names_).nlargest(8)

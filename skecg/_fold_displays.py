@@ -198,7 +198,7 @@ class ComparisonDisplay:
             scikit-learn's ``cross_validate`` returns.
         scores : dict of str to str, default=None
             Columns to draw and their titles; None takes AUC and AP of validation and test, and of
-            ``cross_validate`` all that begins with "test_".
+            ``cross_validate`` all that begins with ``test_``.
         ax : array-like of matplotlib Axes, one a score, default=None
             None makes a figure.
 

@@ -211,7 +211,7 @@ class PriorCorrection(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
 
 class CalibrationLine(NamedTuple):
-    """Intercept and slope of Cox's line, see :func:`calibration_line`."""
+    """Intercept and slope of Cox's line, see :func:`~skecg.calibration.calibration_line`."""
 
     intercept: float
     slope: float

@@ -69,8 +69,9 @@ _SIGNS = {
 class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
     """Judge ECGs by the STEMI criteria, or by published signs of an occlusion as well.
 
-    The criteria are those of the Fourth Universal Definition, see :func:`st_elevation`. Nothing is
-    learnt: of the labels only their names are taken.
+    The criteria are those of the Fourth Universal Definition, see
+    :func:`~skecg.clinical.st_elevation`. Nothing is learnt: of the labels only their names are
+    taken.
 
     The criteria do not hold where the QRS lasts 120 ms or more or is paced, or with hypertrophy of
     the left ventricle by Cornell (R in aVL and S in V3 over 2.8 mV, in women 2.0 mV). Such ECGs
@@ -79,11 +80,13 @@ class STEMICriteriaClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     rules : {"stemi", "omi"}, default="stemi"
-        "omi" adds :func:`posterior`, :func:`inferior_with_avl`, :func:`hyperacute_t`,
-        :func:`de_winter`, :func:`south_african_flag` and :func:`aslanger`; takes no account of
-        elevation in V1 to V4 that an aneurysm explains (:func:`lv_aneurysm`); and judges the
-        others too: where the QRS is wide or paced by :func:`modified_sgarbossa`, with hypertrophy
-        by :func:`lvh_st_ratio`, and by that alone. An ECG is positive if a rule fires.
+        "omi" adds :func:`~skecg.clinical.posterior`, :func:`~skecg.clinical.inferior_with_avl`,
+        :func:`~skecg.clinical.hyperacute_t`, :func:`~skecg.clinical.de_winter`,
+        :func:`~skecg.clinical.south_african_flag` and :func:`~skecg.clinical.aslanger`; takes no
+        account of elevation in V1 to V4 that an aneurysm explains
+        (:func:`~skecg.clinical.lv_aneurysm`); and judges the others too: where the QRS is wide or
+        paced by :func:`~skecg.clinical.modified_sgarbossa`, with hypertrophy by
+        :func:`~skecg.clinical.lvh_st_ratio`, and by that alone. An ECG is positive if a rule fires.
     pos_label : label, default=None
         The label of positive ECGs; None takes ``classes_[1]``.
     r_index : int, default=None

@@ -13,6 +13,8 @@ from skecg._features import beat_features
 from skecg._validation import validate_ecgs
 from skecg.leads import LEADS
 
+__all__ = ["BeatFeatures", "add_patient", "delineate"]
+
 # Where R lies in a beat of the package's own lengths (samples at 500 Hz).
 _DEFAULT_R_INDEX = {600: 300, 400: 150}
 _DEFAULT_RATE = 500

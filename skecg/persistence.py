@@ -44,7 +44,7 @@ def save_model(estimator, path, *, card=None, precision="float32"):
 
     Every estimator of this package can be saved, with scikit-learn's pipelines, scalers,
     imputers, calibrators, thresholds, logistic regression, trees, forests, voting and stacking
-    around it. A network is one of :mod:`skecg.networks`.
+    around it. A network is one of ``skecg.networks``.
 
     The file is a zip of ``manifest.json`` and ``arrays.safetensors``, with the sha256 of the
     latter in the former. The manifest holds parameters, labels, the versions of the packages, the
@@ -121,7 +121,7 @@ def save_model(estimator, path, *, card=None, precision="float32"):
 
 
 def load_model(path, *, device="cpu"):
-    """Read an estimator from a file that :func:`save_model` wrote.
+    """Read an estimator from a file that :func:`~skecg.persistence.save_model` wrote.
 
     No code comes from the file: it names classes of a list that is part of this package, and
     everything else is numbers, text and arrays, which are checked before they are used. Nothing

@@ -674,7 +674,7 @@ class NetClassifier(NeuralNetClassifier):
         """Return the probability of each class.
 
         Balanced batches shift the prior: the probabilities belong to classes that are
-        equally frequent. From 64 ECGs on, the networks of :mod:`skecg.networks` have batch norm
+        equally frequent. From 64 ECGs on, the networks of ``skecg.networks`` have batch norm
         folded into their convolutions for the call: the same but for float32 rounding.
 
         Parameters

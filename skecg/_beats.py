@@ -87,7 +87,9 @@ def _usual_peak(size):
 
 def _middle(values):
     # The upper median over the first axis.
-    return np.sort(np.moveaxis(values, 0, -1).copy())[..., len(values) // 2]
+    ranked = values.T.copy()
+    ranked.sort()
+    return ranked.T[len(values) // 2]
 
 
 def _sorted(values, wanted):
@@ -332,7 +334,7 @@ def measure_beat(signal, sampling_rate):
     own = slice(R_INDEX - 75, R_INDEX + int(np.fmin(250, 0.6 * rr)))
     valid = _valid(chosen, found[~alike], holes, own)
     beat = median(beats) if valid is None else masked_median(beats, valid)
-    difference = (beats - beat)[..., own]
+    difference = beats[..., own] - beat[:, own]
     away = np.sqrt(np.einsum("blt,blt->bl", difference, difference) / difference.shape[-1])
     close = away <= 2.5 * _middle(away) + 0.02  # mV
     if holes is not None:

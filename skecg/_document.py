@@ -13,7 +13,7 @@ from ._paper import pyplot
 
 _MOST = 2000  # characters of one text
 _A4 = 210 / 25.4, 297 / 25.4  # inches
-_CHARACTERS, _LINES = 90, 68  # of a page of text
+_CHARACTERS, _LINES = 100, 68  # of a page of text
 _CSS = """
 @page { size: A4 landscape; margin: 8mm }
 body { font: 15px/1.45 sans-serif; color: #111; background: #fff; max-width: 1060px;
@@ -24,6 +24,7 @@ table { border-collapse: collapse; margin: 6px 0 }
 th, td { text-align: left; vertical-align: top; padding: 2px 10px 2px 0;
   border-bottom: 1px solid #ccc }
 td { white-space: pre-line }
+td:not(:last-child) { overflow-wrap: normal }
 .alert { font-weight: bold; border: 2px solid #111; padding: 6px 10px; margin: 6px 0 }
 .headline { font-size: 22px; font-weight: bold }
 figure { margin: 6px 0; overflow-x: auto; break-inside: avoid }
@@ -169,7 +170,8 @@ def to_markdown(title, sections):
 def _mark(text):
     """Return text that Markdown shows as it is."""
     text = re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(plain(text), quote=False))
-    return re.sub(r"^(\s*)([#+=~-]|\d+(?=[.)]))", r"\1\\\2", text)
+    text = re.sub(r"^([#+=~-])", r"\\\1", text.strip())
+    return re.sub(r"^(\d+)([.)]\s)", r"\1\\\2", text)
 
 
 def _markdown_block(block):

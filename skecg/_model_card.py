@@ -103,10 +103,8 @@ def model_card(
     >>> X, y, groups = make_omi(60, prevalence=0.5, random_state=0)
     >>> forest = FeatureForestClassifier(n_estimators=20, random_state=0).fit(X, y)
     >>> card = model_card(forest, training_data="60 simulated ECGs, half of them positive")
-    >>> print(card[:54])
+    >>> print(card.splitlines()[0])
     # Model card: FeatureForestClassifier
-    <BLANKLINE>
-    ## Summary
     >>> "| 17 | Ethical approval | TO FILL |" in card
     True
     """

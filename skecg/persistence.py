@@ -22,7 +22,7 @@ from .feature_extraction import BeatFeatures
 from .leads import LEADS
 from .preprocessing import MedianBeat
 
-__all__ = ["ModelFileError", "export_onnx", "load_model", "save_model"]
+__all__ = ["ModelFileError", "export_onnx", "load_model", "read_manifest", "save_model"]
 
 _FORMAT, _VERSION = "skecg model", 1
 _KEYS = {"format", "format_version", "class", "versions", "input", "classes", "card", "estimators"}
@@ -70,10 +70,10 @@ def save_model(estimator, path, *, card=None):
 
     Examples
     --------
-    >>> import json, os, tempfile, zipfile
+    >>> import os, tempfile
     >>> from skecg import FeatureForestClassifier
     >>> from skecg.datasets import make_omi
-    >>> from skecg.persistence import load_model, save_model
+    >>> from skecg.persistence import load_model, read_manifest, save_model
     >>> X, y, groups = make_omi(100, prevalence=0.5, random_state=0)
     >>> forest = FeatureForestClassifier(n_estimators=50, random_state=0).fit(X, y)
     >>> folder = tempfile.TemporaryDirectory()
@@ -81,8 +81,7 @@ def save_model(estimator, path, *, card=None):
     >>> save_model(forest, path, card="simulated ECGs, for this example alone")
     >>> bool((load_model(path).predict_proba(X) == forest.predict_proba(X)).all())
     True
-    >>> with zipfile.ZipFile(path) as file:
-    ...     manifest = json.loads(file.read("manifest.json"))
+    >>> manifest = read_manifest(path)
     >>> manifest["input"]["unit"], manifest["card"]
     ('mV', 'simulated ECGs, for this example alone')
     >>> folder.cleanup()
@@ -142,7 +141,38 @@ def load_model(path, *, device="cpu"):
             raise ModelFileError(f"{path} cannot be used as a model: {error}") from error
 
 
-def _read(file, device):
+def read_manifest(path):
+    """Read what a model file says of itself, without building the model.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that :func:`save_model` wrote.
+
+    Returns
+    -------
+    dict
+        ``"class"``; ``"input"``: what ECGs the model takes (n_leads, leads, n_times,
+        sampling_rate, unit, columns); ``"classes"``; ``"versions"`` of the packages that wrote
+        it; and the ``"card"``. The whole file is checked for damage, but that `class`, `input`
+        and `classes` are those of its content is checked by :func:`load_model` alone.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, of a newer version or no model file.
+    OSError
+        If the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        try:
+            manifest = _manifest_and_arrays(file)[0]
+        except ModelFileError as error:
+            raise ModelFileError(f"{path} cannot be used as a model: {error}") from error
+    return {name: manifest[name] for name in ("class", "input", "classes", "versions", "card")}
+
+
+def _manifest_and_arrays(file):
     manifest, arrays = read_archive(file)
     if manifest.get("format") != _FORMAT:
         raise ModelFileError("its manifest is not that of a model.")
@@ -153,6 +183,11 @@ def _read(file, device):
         )
     if set(manifest) != _KEYS:
         raise ModelFileError("its manifest lacks a part, or has an unknown one.")
+    return manifest, arrays
+
+
+def _read(file, device):
+    manifest, arrays = _manifest_and_arrays(file)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

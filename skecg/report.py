@@ -97,16 +97,16 @@ def ecg_report(estimator, ecg, path, *, calibrated_on=None, show_identifiers=Fal
     Examples
     --------
     >>> import os, tempfile
-    >>> from skecg import FeatureForestClassifier
+    >>> from skecg import STEMICriteriaClassifier
     >>> from skecg.datasets import make_omi
     >>> from skecg.io import ECG
     >>> from skecg.report import ecg_report
     >>> X, y, groups = make_omi(60, prevalence=0.5, random_state=0)
-    >>> forest = FeatureForestClassifier(n_estimators=20, random_state=0).fit(X, y)
+    >>> rules = STEMICriteriaClassifier().fit(X, y)
     >>> signal = make_omi(1, form="ecg", random_state=1)[0][0]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "ecg.html")
-    ...     ecg_report(forest, ECG(signal, sampling_rate=500, format="simulated"), path)
+    ...     ecg_report(rules, ECG(signal, sampling_rate=500, format="simulated"), path)
     ...     with open(path, encoding="utf-8") as file:
     ...         "not a probability" in file.read()
     True
@@ -127,17 +127,11 @@ def ecg_report(estimator, ecg, path, *, calibrated_on=None, show_identifiers=Fal
         Section("Recording", [Table(_recording(ecg, show_identifiers))]),
         Section("Model", [Table(describe(estimator))]),
     ]
-    try:
-        with whole_file(path) as file:
-            if suffix == ".pdf":
-                to_pdf(file, "ECG report", sections)
-            else:
-                file.write(to_html("ECG report", sections).encode())
-    finally:
-        for section in sections:
-            for block in section.blocks:
-                if isinstance(block, Picture):
-                    pyplot().close(block.figure)
+    with whole_file(path) as file:
+        if suffix == ".pdf":
+            to_pdf(file, "ECG report", sections)
+        else:
+            file.write(to_html("ECG report", sections).encode())
 
 
 def _check(estimator, ecg, calibrated_on, show_identifiers):
@@ -294,8 +288,8 @@ def _result(estimator, ecg, found, calibrated_on):
         return [
             Headline(f"{label}: score {share:.0f} of 100, not a probability"),
             "A higher score means that the model finds the ECG more like those of this class. How "
-            "many patients with such a score have the disease is not known: the model was not "
-            "calibrated on real patients.",
+            "many patients with such a score have the disease is not known: nothing tells that the "
+            "model was calibrated on real patients.",
             *doubt,
         ]
     shown = "under 1" if share < 1 else "over 99" if share > 99 else f"{share:.0f}"
@@ -327,7 +321,7 @@ def _explanation(estimator, ecg, found):
                 "in percent, the share of the lead. A map tells where the model looked, not that "
                 "it was right."
             )
-            return [Picture(display.figure_, "Saliency map on the median beat", caption)]
+            return [_picture(display, "Saliency map on the median beat", caption)]
         if len(forests) == 1 and not nets:
             return _features(forests[0], _given(forests[0], ecg, found))
     except (ImportError, ValueError) as error:
@@ -349,16 +343,21 @@ def _features(forest, X):
 # -- the ECG itself --------------------------------------------------------------------
 
 
+def _picture(display, alt, caption=""):
+    pyplot().close(display.figure_)  # pyplot forgets it; it can still be saved
+    return Picture(display.figure_, alt, caption)
+
+
 def _tracing(ecg):
     display = ECGDisplay.from_ecg(ecg)
-    return Picture(display.figure_, "Twelve leads on ECG paper", "True scale in print at 100 %.")
+    return _picture(display, "Twelve leads on ECG paper", "True scale in print at 100 %.")
 
 
 def _median_beat(found):
     if found["beat"] is None:
         return ["None could be made."]
     display = ECGDisplay.from_beat(found["beat"][0][:, _SEEN], magnify=_MAGNIFY)
-    return [Picture(display.figure_, "Median beat with P, J, ST and T marked")]
+    return [_picture(display, "Median beat with P, J, ST and T marked")]
 
 
 def _recording(ecg, show_identifiers):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -62,10 +63,18 @@ def open_page(page, *, width=1280, height=1600):
             "--dump-dom",
             url,
         ]
-        run = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=True)
-        errors = run.stderr.decode(errors="replace").splitlines()
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, start_new_session=True, **pipes) as browser:
+            try:
+                dom, errors = browser.communicate(timeout=_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(browser.pid, signal.SIGKILL)  # with its children, who hold the pipes
+                raise
+        if browser.returncode:
+            raise RuntimeError(f"Chromium failed: {errors.decode(errors='replace')[-2000:]}")
+        errors = errors.decode(errors="replace").splitlines()
         return (
-            run.stdout.decode(),
+            dom.decode(),
             [line for line in errors if "CONSOLE" in line],
             picture.read_bytes(),
         )

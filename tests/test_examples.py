@@ -48,6 +48,13 @@ def test_saliency_is_drawn_and_checked(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_report_and_a_card_are_written(tmp_path):
+    out = run(tmp_path, "plot_report.py")
+    assert "The page has " in out
+    assert "| Training data | 300 simulated ECGs" in out
+
+
+@pytest.mark.slow
 def test_five_models_run_on_real_recordings(data_dir, tmp_path):
     arguments = ["--data", data_dir / "ptbxl", "--n-splits", "3", "--max-epochs", "1"]
     out = run(tmp_path, "plot_ptbxl.py", *arguments, "--table", "table.csv")

@@ -46,7 +46,7 @@ from skecg import (
 from skecg.calibration import PriorCorrection
 from skecg.datasets import make_omi
 from skecg.networks import ALVDNet
-from skecg.persistence import ModelFileError, load_model, save_model
+from skecg.persistence import ModelFileError, load_model, read_manifest, save_model
 from skecg.preprocessing import BeatCropper, LeadStandardScaler, MedianBeat
 
 
@@ -335,6 +335,22 @@ def test_the_path_of_another_file_is_refused(net, tmp_path):
 def test_what_is_not_fitted_is_refused(tmp_path):
     with pytest.raises(NotFittedError):
         save_model(LogisticRegression(), tmp_path / "m")
+
+
+def test_the_manifest_tells_class_input_and_card_without_building_a_model(net, tmp_path):
+    save_model(net, tmp_path / "m", card={"data": "simulated"})
+    manifest = read_manifest(tmp_path / "m")
+    assert manifest["class"] == type(net).__name__
+    assert manifest["card"] == {"data": "simulated"}
+    assert manifest["input"]["n_leads"] == net.n_leads_
+    assert manifest["classes"] == net.classes_.tolist()
+
+
+def test_the_manifest_of_a_damaged_file_is_refused(net, tmp_path):
+    save_model(net, tmp_path / "m")
+    (tmp_path / "m").write_bytes((tmp_path / "m").read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match="cannot be used as a model"):
+        read_manifest(tmp_path / "m")
 
 
 def test_a_card_that_json_cannot_hold_is_refused(net, tmp_path):

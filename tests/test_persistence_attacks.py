@@ -16,13 +16,14 @@ import json, os, resource, sys, warnings
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from saved_models import ecgs, table
-from skecg.persistence import ModelFileError, load_model
+from skecg.persistence import ModelFileError, load_model, read_manifest
 
 warnings.simplefilter("error")
 X, T = ecgs()[0], table()[0]
 
 def judge(path):
     try:
+        read_manifest(path)
         model = load_model(path)
     except ModelFileError as error:
         return "refused", str(error)

@@ -58,7 +58,7 @@ def find_duplicates(X, *, min_correlation=0.999):
     >>> from skecg.model_selection import find_duplicates
     >>> X, y, groups = make_omi(20, form="ecg", random_state=0)
     >>> X[7] = np.round(2 * X[3], 2)
-    >>> find_duplicates(X).round(4)
+    >>> find_duplicates(X).round(3)
        row  duplicate_of  correlation
     0    7             3          1.0
     """

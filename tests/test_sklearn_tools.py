@@ -32,7 +32,7 @@ from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
 def net(**params):
     return ALVDClassifier(
-        **({"lr": 1e-2, "max_epochs": 6, "batch_size": 32, "random_state": 0} | params)
+        **({"lr": 1e-2, "max_epochs": 10, "batch_size": 32, "random_state": 0} | params)
     )
 
 

@@ -93,7 +93,7 @@ def find_duplicates(X, *, min_correlation=0.999):
 def row_keys(X):
     """Return a hash of each row of an array; None for one with NaN or of one value a lead."""
     keys = []
-    for _, part in _parts(X):
+    for part in _parts(X, X):
         part = part + 0.0  # -0.0 equals 0.0
         varies = np.isfinite(part).all(axis=tuple(range(1, part.ndim)))
         varies &= (part.max(axis=-1) > part.min(axis=-1)).reshape(len(part), -1).any(axis=1)
@@ -143,11 +143,11 @@ def warn_of_duplicates(X, side, sides):
         )
 
 
-def _parts(X):
-    """Yield slices of the rows and their part of X, a few MiB at a time."""
+def _parts(X, items):
+    """Yield X, or what tells its rows, in parts of as many rows as a few MiB hold."""
     n_rows = max(1, _CHUNK // max(1, X[:1].nbytes))
-    for start in range(0, len(X), n_rows):
-        yield slice(start, start + n_rows), X[start : start + n_rows]
+    for start in range(0, len(items), n_rows):
+        yield items[start : start + n_rows]
 
 
 def _standardized(X):
@@ -174,9 +174,7 @@ def _close_pairs(X, rows, min_correlation):
         return np.empty((0, 2), dtype=int)
     sample = _averages(X[rows[:: -(-len(rows) // _SAMPLE)]])
     axes = np.linalg.svd(sample - sample.mean(axis=0), full_matrices=False)[2][:_AXES]
-    size = max(1, _CHUNK // max(1, X[:1].nbytes))
-    blocks = [rows[start : start + size] for start in range(0, len(rows), size)]
-    points = np.concatenate([_averages(X[block]) @ axes.T for block in blocks])
+    points = np.concatenate([_averages(X[part]) @ axes.T for part in _parts(X, rows)])
     # Of vectors of unit length, the squared distance is 2 (1 - correlation).
     radius = np.sqrt(2 * (1 - min_correlation)) + 1e-6
     pairs = rows[cKDTree(points).query_pairs(radius, output_type="ndarray").reshape(-1, 2)]
@@ -184,10 +182,8 @@ def _close_pairs(X, rows, min_correlation):
 
 
 def _correlations(X, pairs):
-    size = max(1, _CHUNK // max(1, X[:1].nbytes))
-    parts = [pairs[start : start + size] for start in range(0, len(pairs), size)]
     found = [
         np.einsum("ijk,ijk->i", *(_standardized(X[part[:, side]]) for side in (0, 1)))
-        for part in parts
+        for part in _parts(X, pairs)
     ]
     return np.concatenate(found) if found else np.empty(0)

@@ -40,6 +40,7 @@ parser.add_argument("--batch-size", type=int, default=64)
 parser.add_argument("--lr", type=float, default=3e-4, help="ten times this for the ALVD network")
 parser.add_argument("--device", default="cpu")
 parser.add_argument("--n-jobs", type=int, default=1)
+parser.add_argument("--cache-dir", help="keep finished folds here; a killed run goes on from them")
 parser.add_argument("--table", help="write a row a model and fold to this CSV file")
 args = parser.parse_args()
 start = time.perf_counter()
@@ -91,7 +92,7 @@ models = {
     "Random forest": FeatureForestClassifier(random_state=0),
 }
 table = cross_validate_rotation(
-    models, X, y, groups=groups, fold=fold, n_jobs=args.n_jobs, verbose=1
+    models, X, y, groups=groups, fold=fold, n_jobs=args.n_jobs, cache_dir=args.cache_dir, verbose=1
 )
 if args.table:
     table.to_csv(args.table, index=False)

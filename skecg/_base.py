@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
 from ._checkpoint import Checkpoint
 from ._duplicates import warn_of_duplicates
-from ._inference import can_fold, folded
+from ._inference import ready
 from ._pretrained import read_weights
 from ._validation import (
     all_or_nothing,
@@ -32,8 +32,7 @@ from ._validation import (
 )
 from .sampling import BalancedBatchSampler
 
-_MANY = 64  # ECGs from which on folding batch norm is repaid
-_AT_ONCE = 32  # of them through the network at a time: what it computes stays in the cache
+_AT_ONCE = 32  # ECGs through a network at a time on a CPU: what it computes stays in the cache
 
 # torch's CPU generator is one for the whole process: threads take turns at seeding it.
 _TORCH_GENERATOR = threading.RLock()
@@ -610,9 +609,11 @@ class NetClassifier(NeuralNetClassifier):
 
     def infer(self, x, **fit_params):
         """Return the logits of a batch, float32 whatever the precision."""
-        bf16 = self.precision_ == "bf16"
-        with torch.autocast(self._placed().type, torch.bfloat16, enabled=bf16):
+        with self._autocast(self._placed()):
             return super().infer(x, **fit_params).float()
+
+    def _autocast(self, device):
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision_ == "bf16")
 
     def _checked_device(self):
         """Return the device, after a look whether it and the precision can be had."""
@@ -652,14 +653,22 @@ class NetClassifier(NeuralNetClassifier):
     def _with_leads(X):
         return X if X.ndim == 3 else X[:, np.newaxis, :]
 
+    def _loads_plainly(self, iterator):
+        """Tell whether nobody has asked for another way to load than whole batches by index."""
+        own = self.get_params_for(iterator).keys()
+        return (
+            self.dataset is ArrayDataset
+            and getattr(self, iterator) is DataLoader
+            and own <= {"batch_size"}
+        )
+
     def _on_device(self, X):
         """Return the ECGs of fit, on the GPU at once where that can be.
 
         That is if half of its free memory holds them and plain loaders fetch them.
         """
         X, device = self._with_leads(X), self._checked_device()
-        own = self.get_params_for("iterator_train") | self.get_params_for("iterator_valid")
-        plain = self.dataset is ArrayDataset and own.keys() <= {"batch_size"}
+        plain = self._loads_plainly("iterator_train") and self._loads_plainly("iterator_valid")
         if device.type != "cuda" or self.device is None or not plain:
             return X
         fits = X.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
@@ -674,8 +683,8 @@ class NetClassifier(NeuralNetClassifier):
         """Return the probability of each class.
 
         Balanced batches shift the prior: the probabilities belong to classes that are
-        equally frequent. From 64 ECGs on, the networks of ``skecg.networks`` have batch norm
-        folded into their convolutions for the call: the same but for float32 rounding.
+        equally frequent. The networks of ``skecg.networks`` predict by a copy that has batch norm
+        folded into its convolutions, where that saves time: the same but for float32 rounding.
 
         Parameters
         ----------
@@ -688,24 +697,28 @@ class NetClassifier(NeuralNetClassifier):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        rows = X
-        if not isinstance(X, Dataset):  # skorch's EpochScoring hands over the datasets of fit
-            X = self._with_leads(validate_ecgs(self, X, reset=False))
-            rows = Subset(self.get_dataset(X), np.arange(len(X)))
-            if len(X) >= _MANY and can_fold(self.module_):
-                return self._folded()._probas(rows)
-        return self._probas(rows)
+        if isinstance(X, Dataset):  # skorch's EpochScoring hands over the datasets of fit
+            return self._loaded_proba(X)
+        X = self._with_leads(validate_ecgs(self, X, reset=False))
+        own_step = type(self).infer is not NetClassifier.infer
+        if not own_step and self._loads_plainly("iterator_valid"):
+            net = ready(self.module_, len(X))
+            if net is not None:
+                return self._direct_proba(net, X)
+        return self._loaded_proba(Subset(self.get_dataset(X), np.arange(len(X))))
 
-    def _probas(self, rows):
+    def _loaded_proba(self, rows):
         return np.concatenate([self._proba(logits) for logits in self.forward_iter(rows)])
 
-    def _folded(self):
-        """Return a net that predicts the same from a folded copy of the network."""
-        fast = object.__new__(type(self))
-        fast.__dict__ |= self.__dict__ | {"module_": folded(self.module_)}
-        if self._placed().type == "cpu":
-            fast.__dict__["iterator_valid__batch_size"] = _AT_ONCE
-        return fast
+    def _direct_proba(self, net, X):
+        """Return probabilities as ``_loaded_proba`` does, without a loader."""
+        device = self._placed()
+        n = self.get_params_for("iterator_valid").get("batch_size", self.batch_size)
+        if device.type == "cpu":
+            n = _AT_ONCE
+        with torch.inference_mode(), self._autocast(device):
+            parts = (torch.from_numpy(X[i : i + n]).to(device) for i in range(0, len(X), n))
+            return np.concatenate([self._proba(net(part)) for part in parts])
 
     def predict(self, X):
         """Return the most probable class.

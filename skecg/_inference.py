@@ -1,6 +1,7 @@
 """Networks made ready to predict: batch norm folded into the convolutions before it."""
 
 import copy
+import weakref
 from itertools import pairwise
 
 import torch
@@ -12,21 +13,37 @@ from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18
 # Networks whose layers run in the order in which they are declared; of others nothing is known.
 _KNOWN = (ALVDNet, ResNet18, SmartNet, TemporalResNet18)
 
+_WEIGHTS_AN_ECG = 1_000_000  # weights compared in the time that one ECG gains
+_KEPT = weakref.WeakKeyDictionary()  # of each network: its layers, its weights, its folded copy
 
-def can_fold(net):
-    """Tell whether a network is one of this package's, with no hook that would see the change."""
-    return type(net) in _KNOWN and not any(
-        module._forward_hooks or module._forward_pre_hooks for module in net.modules()
-    )
+
+def ready(net, n):
+    """Return the network that predicts `n` ECGs soonest: itself, or a copy without batch norm.
+
+    None for a network that is not one of this package's, or has a hook that would see the change.
+    A batch norm in eval mode is a scale and a shift of each channel, and goes into the weights of
+    the convolution before it. Probabilities agree to float32 rounding. The copy is kept while the
+    network lives, and made anew once a weight or a layer is another. Weights are compared bit by
+    bit, since torch does not tell of every way to change them; for few ECGs by a large network
+    that takes longer than it saves.
+    """
+    layers = list(net.modules())
+    hooked = any(each._forward_hooks or each._forward_pre_hooks for each in layers)
+    if hooked or type(net) not in _KNOWN:
+        return None
+    tensors = [each for x in layers for each in (*x._parameters.values(), *x._buffers.values())]
+    weights = [each for each in tensors if each is not None]
+    if sum(map(torch.numel, weights)) > _WEIGHTS_AN_ECG * n:
+        return net.eval()
+    kept = _KEPT.get(net)
+    if kept is None or kept[0] != layers[1:] or not all(map(torch.equal, kept[1], weights)):
+        kept = layers[1:], [weight.detach().clone() for weight in weights], folded(net)
+        _KEPT[net] = kept
+    return kept[2]
 
 
 def folded(net):
-    """Return a copy of a network that predicts the same, faster.
-
-    A batch norm in eval mode is a scale and a shift of each channel, and goes into the weights of
-    the convolution before it. The copy holds its weights channels-last. Probabilities agree to
-    float32 rounding.
-    """
+    """Return a copy of a network with its batch norms in its convolutions, channels-last."""
     net = copy.deepcopy(net).eval()
     for module in list(net.modules()):
         for (name, conv), (name_after, norm) in pairwise(list(module.named_children())):

@@ -308,7 +308,7 @@ def test_a_sampling_rate_of_no_ecg_is_refused(folder, rate):
         read_ecg(folder / "one")
 
 
-@pytest.mark.parametrize("sensitivity", ["0", "-1.25", "nan"])
+@pytest.mark.parametrize("sensitivity", ["0", "-1.25"])
 def test_a_dicom_without_a_scale_above_0_is_refused(tmp_path, data_dir, sensitivity):
     dataset = pydicom.dcmread(data_dir / "formats/dicom/cardio_sample.dcm")
     for channel in dataset.WaveformSequence[0].ChannelDefinitionSequence:

@@ -146,7 +146,7 @@ def hum(clean, peaks, mains):
     waves = _waves(mains)
     # A sample less the mean of those about half a period off: no slope, and twice the hum.
     steep = clean[:, 5:-5] - 0.5 * (clean[:, 10:] + clean[:, :-10])
-    gain = 1 - np.cos(2 * np.pi * mains / SAMPLING_RATE * 5)
+    gain = 1 - float(waves[0, 5])
     n_bins = steep.shape[-1] // whole
     size = steep[:, : n_bins * whole].reshape(-1, whole) @ waves[:, 5 : whole + 5].T
     at = whole * np.arange(n_bins) + whole // 2 + 5

@@ -44,32 +44,38 @@ class UnusableECG(ValueError):
     """Why no median beat can be made of a recording."""
 
 
-def find_qrs(band):
-    """Return where QRS complexes are in their band, one a heartbeat, by the median lead.
+def find_qrs(bands):
+    """Return where QRS complexes are in the bands of recordings, (n_recordings, n_leads, n_times).
 
-    Each lead counts for its share of its own usual QRS, at most 1: an artefact in one lead or
-    an atrial spike in two is no QRS, and the polarity of leads makes no difference.
+    One a heartbeat, by the median lead. Each lead counts for its share of its own usual QRS, at
+    most 1: an artefact in one lead or an atrial spike in two is no QRS, and the polarity of
+    leads makes no difference.
     """
-    size = np.abs(band)
+    size = np.abs(bands)
     usual = _usual_peak(size)
-    limit = np.maximum(usual, max(0.2 * _middle(usual), 0.01))  # 10 uV is no QRS
-    relative = np.minimum(size / limit[:, None], 1)
-    envelope = _smooth(_sorted(relative, [len(relative) // 2])[0], 7)  # 56 ms
+    least = np.maximum(0.2 * _middle(usual.T), 0.01)  # 10 uV is no QRS
+    relative = np.minimum(size / np.maximum(usual, least[:, None])[..., None], 1)
+    n_leads, n_times = bands.shape[1:]
+    envelope = _smooth(_sorted(relative.swapaxes(0, 1), [n_leads // 2])[0], 7)  # 56 ms
     # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
-    threshold = max(0.5 * _usual_peak(envelope[None])[0], 0.05)
-    peaks = _peaks(envelope, threshold)
+    threshold = np.maximum(0.5 * _usual_peak(envelope), 0.05)[:, None]
+    middle = envelope[:, 1:-1]
+    top = (middle > envelope[:, :-2]) & (middle >= envelope[:, 2:]) & (middle >= threshold)
     # A deflection cut by the end of the recording cannot be told from an edge artefact.
-    peaks = peaks[(peaks >= 6) & (peaks < band.shape[-1] - 6)]
-    near = windows(size, peaks, 8, 8).sum(axis=1)
-    return peaks + near.argmax(axis=-1) - 8
+    around = np.arange(-8, 8)
+    found = []
+    for highs, heights, total in zip(top, envelope, size.sum(axis=1), strict=True):
+        peaks = _highest(np.flatnonzero(highs) + 1, heights)
+        peaks = peaks[(peaks >= 6) & (peaks < n_times - 6)]
+        near = total.take(peaks[:, None] + around, mode="clip")
+        found.append(peaks + around[near.argmax(axis=-1)])
+    return found
 
 
-def _peaks(envelope, threshold):
-    # Local maxima that reach the threshold; of two within 250 ms, the higher one.
-    middle = envelope[1:-1]
-    top = (middle > envelope[:-2]) & (middle >= envelope[2:]) & (middle >= threshold)
+def _highest(tops, envelope):
+    # Of two within 250 ms, the higher one.
     kept = []
-    for peak in np.flatnonzero(top) + 1:
+    for peak in tops.tolist():
         if not kept or peak - kept[-1] >= _REFRACTORY:
             kept.append(peak)
         elif envelope[peak] > envelope[kept[-1]]:
@@ -81,8 +87,8 @@ def _usual_peak(size):
     # The median over blocks that hold a QRS each: one artefact in a lead moves one block.
     n_blocks = max(1, size.shape[-1] // _BLOCK)
     length = size.shape[-1] // n_blocks
-    blocks = size[:, : n_blocks * length].reshape(len(size), n_blocks, length)
-    return _middle(blocks.max(axis=-1).T)
+    blocks = size[..., : n_blocks * length].reshape(*size.shape[:-1], n_blocks, length)
+    return np.sort(blocks.max(axis=-1))[..., n_blocks // 2]
 
 
 def _middle(values):
@@ -183,8 +189,13 @@ def pq_window(beat, r):
 def _smooth(values, n):
     # The mean of n neighbours, an odd number, the ends mirrored.
     half = n // 2
-    longer = np.concatenate([values[half - 1 :: -1], values, values[: -half - 1 : -1]])
-    return np.convolve(longer, np.full(n, 1 / n, dtype=values.dtype), mode="valid")
+    ends = values[..., half - 1 :: -1], values[..., : -half - 1 : -1]
+    longer = np.concatenate([ends[0], values, ends[1]], axis=-1)
+    n_times = values.shape[-1]
+    total = longer[..., :n_times] + longer[..., 1 : n_times + 1]
+    for i in range(2, n):
+        total += longer[..., i : i + n_times]
+    return total / n
 
 
 def median(beats):
@@ -246,18 +257,59 @@ class Measured(NamedTuple):
 
 def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    recording, holes, *leads = _prepare(signal, sampling_rate)
-    clean, spikes = remove_spikes(recording)
+    return _the_one(locate_all([signal], sampling_rate))
+
+
+def locate_all(signals, sampling_rate):
+    """Find the beats of recordings (n_leads, n_times) of one shape, in mV.
+
+    What is small is done for all of them at once, though no number of one depends on another.
+
+    Returns
+    -------
+    list of Located, or of the UnusableECG that says why there is none
+    """
+    found = [_or_why_not(_prepare, signal, sampling_rate) for signal in signals]
+    usable = [i for i, one in enumerate(found) if not isinstance(one, UnusableECG)]
+    if not usable:
+        return found
+    recordings = [found[i][0] for i in usable]
+    cleaned = [remove_spikes(recording) for recording in recordings]
     # Of twelve leads, four follow from two others and would say nothing new.
-    some = _INDEPENDENT if len(clean) == len(LEADS) else slice(None)
-    band, mains = qrs_band(clean[some])
-    peaks = find_qrs(band)
-    if mains:
-        for frequency in mains:
-            recording = recording - hum(clean, 4 * peaks + 2, frequency)
-        clean, spikes = remove_spikes(recording)  # the hum may have looked like some
-        band, _ = qrs_band(clean[some])
-        peaks = find_qrs(band)
+    some = _INDEPENDENT if len(recordings[0]) == len(LEADS) else slice(None)
+    bands, mains = qrs_band([clean[some] for clean, _ in cleaned])
+    peaks = find_qrs(bands)
+    humming = [i for i, lines in enumerate(mains) if lines]
+    if humming:
+        for i in humming:
+            for frequency in mains[i]:
+                recordings[i] = recordings[i] - hum(cleaned[i][0], 4 * peaks[i] + 2, frequency)
+            cleaned[i] = remove_spikes(recordings[i])  # the hum may have looked like some
+        bands[humming], _ = qrs_band([cleaned[i][0][some] for i in humming])
+        for i, again in zip(humming, find_qrs(bands[humming]), strict=True):
+            peaks[i] = again
+    for i, *parts in zip(usable, cleaned, bands, peaks, strict=True):
+        found[i] = _or_why_not(_place, *parts, *found[i][1:])
+    return found
+
+
+def _or_why_not(function, *arguments):
+    try:
+        return function(*arguments)
+    except UnusableECG as reason:
+        return reason
+
+
+def _the_one(found):
+    (one,) = found
+    if isinstance(one, UnusableECG):
+        raise one
+    return one
+
+
+def _place(cleaned, band, peaks, holes, *leads):
+    # R of all beats, and which of them are of one kind.
+    clean, spikes = cleaned
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
     aligned, similarity = align(band, peaks)
@@ -321,9 +373,40 @@ def _mean(signal):
 
 def measure_beat(signal, sampling_rate):
     """Make the median beat of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    clean, found, alike, holes, n_spikes, flat, saturated, missing = locate_beats(
-        signal, sampling_rate
-    )
+    return _the_one(measure_all([signal], sampling_rate))
+
+
+def measure_all(signals, sampling_rate):
+    """Make the median beats of recordings (n_leads, n_times) of one shape, in mV.
+
+    Returns
+    -------
+    list of Measured, or of the UnusableECG that says why there is none
+    """
+    found = locate_all(signals, sampling_rate)
+    for i, one in enumerate(found):
+        if not isinstance(one, UnusableECG):
+            found[i] = _or_why_not(_average, *one)
+    usable = [i for i, one in enumerate(found) if not isinstance(one, UnusableECG)]
+    if usable:
+        smooth = low_pass(np.stack([found[i].beat for i in usable]))
+        for i, beat in zip(usable, smooth, strict=True):
+            found[i] = _or_why_not(_from_pq, found[i], beat)
+    return found
+
+
+def _from_pq(measured, beat):
+    # With the PQ segment at zero.
+    beat = beat - beat[:, pq_window(beat, R_INDEX)].mean(axis=-1, keepdims=True)
+    swing = np.ptp(beat, axis=-1).max()
+    if swing > _MOST_MV:
+        raise UnusableECG(f"QRS complexes of {swing:.3g} mV; are the values in uV?")
+    beat[measured.missing] = np.nan
+    return measured._replace(beat=beat)
+
+
+def _average(clean, found, alike, holes, n_spikes, flat, saturated, missing):
+    # The median beat, as it is.
     chosen = usable_beats(found[alike], clean.shape[-1])
     if not len(chosen):
         raise UnusableECG("no complete beat")
@@ -347,12 +430,6 @@ def measure_beat(signal, sampling_rate):
             one = slice(lead, lead + 1)
             among = np.broadcast_to(valid, beats.shape)[keep, one]
             beat[one] = masked_median(beats[keep, one], among)
-    beat = low_pass(beat)
-    beat -= beat[:, pq_window(beat, R_INDEX)].mean(axis=-1, keepdims=True)
-    swing = np.ptp(beat, axis=-1).max()
-    if swing > _MOST_MV:
-        raise UnusableECG(f"QRS complexes of {swing:.3g} mV; are the values in uV?")
-    beat[missing] = np.nan
     n_clean = close.sum(axis=0)
     return Measured(
         beat=beat,

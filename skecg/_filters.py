@@ -35,22 +35,38 @@ def resample(signal, sampling_rate):
     return resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
 
 
-def qrs_band(signal):
-    """Return what a recording holds from 8 to 40 Hz, at 125 Hz, and the mains it may have.
+def qrs_band(signals):
+    """Return what recordings hold from 8 to 40 Hz, at 125 Hz, and the mains they may have.
 
     QRS complexes stand out in that band; it is second-order Butterworth, both ways. Sample i of
     it is sample 4 i + 2 of the recording. Mains are the frequencies, of 50 and 60 Hz, at which a
     line stands out of the spectrum: hum, or a harmonic of a very regular heart rate.
+
+    Parameters
+    ----------
+    signals : sequence of ndarray of shape (n_leads, n_times), float32
+        Recordings of the same length.
+
+    Returns
+    -------
+    ndarray of shape (n_recordings, n_leads, (n_times - 1) // 4)
+    list of list of int
     """
-    # A quarter of the rate, by means over five samples of weights 1, 2, 2, 2, 1.
-    n_times = (signal.shape[-1] - 1) // 4
-    quarter = signal[:, : 4 * n_times].reshape(len(signal), n_times, 4) @ _QUARTER
-    quarter += _QUARTER[0] * signal[:, 4 : 4 * n_times + 1 : 4]
+    quarter = np.stack([_quarter(signal) for signal in signals])
+    n_times = quarter.shape[-1]
     n_fft = fft.next_fast_len(n_times + _PAD, real=True)
     spectrum = fft.rfft(_extend(quarter, _PAD // 2, n_fft - n_times - _PAD // 2))
     mains = _lines(spectrum)
     spectrum *= _gain(n_fft)
-    return fft.irfft(spectrum, n_fft)[:, _PAD // 2 : _PAD // 2 + n_times], mains
+    return fft.irfft(spectrum, n_fft)[..., _PAD // 2 : _PAD // 2 + n_times], mains
+
+
+def _quarter(signal):
+    # A quarter of the rate, by means over five samples of weights 1, 2, 2, 2, 1.
+    n_leads, n_times = signal.shape
+    whole = signal[:, : n_times // 4 * 4].reshape(n_leads, -1, 4) @ _QUARTER
+    last = signal[:, 4::4]
+    return whole[:, : last.shape[1]] + _QUARTER[0] * last
 
 
 @lru_cache(maxsize=8)
@@ -60,12 +76,12 @@ def _gain(n_fft):
 
 
 def low_pass(signal):
-    """Return a signal below 150 Hz (-3 dB), without phase shift."""
+    """Return signals (..., n_leads, n_times) below 150 Hz (-3 dB), without phase shift."""
     n_times = signal.shape[-1]
     n_fft = fft.next_fast_len(n_times + 100, real=True)
     spectrum = fft.rfft(_extend(signal, 50, n_fft - n_times - 50))
     spectrum *= _low_gain(n_fft)
-    return fft.irfft(spectrum, n_fft)[:, 50 : 50 + n_times].astype(signal.dtype)
+    return fft.irfft(spectrum, n_fft)[..., 50 : 50 + n_times].astype(signal.dtype)
 
 
 @lru_cache(maxsize=8)
@@ -76,31 +92,32 @@ def _low_gain(n_fft):
 
 def _extend(signal, before, after):
     # Odd mirror images at both ends: np.pad's mode="reflect", reflect_type="odd", but quick.
-    n_leads, n_times = signal.shape
-    longer = np.empty((n_leads, before + n_times + after), dtype=signal.dtype)
-    longer[:, before : before + n_times] = signal
-    longer[:, :before] = 2 * signal[:, :1] - signal[:, before:0:-1]
-    longer[:, before + n_times :] = 2 * signal[:, -1:] - signal[:, -2 : -after - 2 : -1]
+    n_times = signal.shape[-1]
+    longer = np.empty((*signal.shape[:-1], before + n_times + after), dtype=signal.dtype)
+    longer[..., before : before + n_times] = signal
+    longer[..., :before] = 2 * signal[..., :1] - signal[..., before:0:-1]
+    longer[..., before + n_times :] = 2 * signal[..., -1:] - signal[..., -2 : -after - 2 : -1]
     return longer
 
 
-def _lines(spectrum):
+def _lines(spectra):
     # The mains that stand out within 4 Hz, as far as the spectrum goes; a line is 0.8 Hz wide.
-    near = 2 * (spectrum.shape[-1] - 1) / BAND_RATE  # bins in 1 Hz
+    n_leads, n_bins = spectra.shape[1:]
+    near = 2 * (n_bins - 1) / BAND_RATE  # bins in 1 Hz
     width = int(np.ceil(0.4 * near))
     first = int(46 * near)
-    parts = np.ascontiguousarray(spectrum[:, first:]).view(np.float32)
-    power = np.einsum("lf,lf->f", parts, parts).reshape(-1, 2).sum(axis=1)
+    parts = np.ascontiguousarray(spectra[..., first:]).view(np.float32)
+    power = np.einsum("nlf,nlf->nf", parts, parts).reshape(len(spectra), -1, 2).sum(axis=-1)
     # 2.5 uV over the whole recording, in the mean over leads.
-    least = len(spectrum) * (0.0025 * spectrum.shape[-1]) ** 2
-    mains = []
+    least = n_leads * (0.0025 * n_bins) ** 2
+    mains = [[] for _ in spectra]
     for at in (50, 60):
         middle = int(at * near) - first
-        line = power[middle - width : middle + width + 1].max()
-        if line > least:
-            around = np.sort(power[int((at - 4) * near) - first : int((at + 4) * near) - first])
-            if line > 25 * around[len(around) // 2]:
-                mains.append(at)
+        line = power[:, middle - width : middle + width + 1].max(axis=1)
+        around = power[:, int((at - 4) * near) - first : int((at + 4) * near) - first]
+        usual = np.sort(around)[:, around.shape[1] // 2]
+        for recording in np.flatnonzero(line > np.maximum(25 * usual, least)):
+            mains[recording].append(at)
     return mains
 
 

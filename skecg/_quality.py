@@ -62,7 +62,7 @@ def find_rails(signal, low, high, sampling_rate):
     comb = signal[:, :: n - 1]  # has a point in every such stretch
     ends = np.stack([low, high])
     at_end = (comb == ends[..., None]).any(axis=-1) & (np.abs(ends) >= _RAIL_MV)
-    for end, lead in np.argwhere(at_end):
+    for end, lead in zip(*at_end.nonzero(), strict=True):
         there = signal[lead] == ends[end, lead]
         if np.count_nonzero(there) >= n:
             found = _stretches(there, n)

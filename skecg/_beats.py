@@ -154,11 +154,11 @@ def align(band, peaks):
     np.cumsum(np.einsum("blt,blt->bt", wide, wide), axis=1, out=power[:, 1:])
     energy = power[:, before + after :] - power[:, : -before - after]
     correlation = product / np.sqrt(np.maximum(energy, 1e-12))
-    best = np.clip(correlation.argmax(axis=1), 1, 2 * _SHIFT - 1)
+    best = np.minimum(np.maximum(correlation.argmax(axis=1), 1), 2 * _SHIFT - 1)
     # The top of the parabola through the best and its neighbours.
     left, top, right = (correlation[np.arange(len(peaks)), best + i] for i in (-1, 0, 1))
     part = 0.5 * (right - left) / np.maximum(2 * top - left - right, 1e-9)
-    return peaks + best - _SHIFT + np.clip(part, -0.5, 0.5), top
+    return peaks + best - _SHIFT + np.minimum(np.maximum(part, -0.5), 0.5), top
 
 
 def r_offset(beats):
@@ -413,8 +413,9 @@ def _average(clean, found, alike, holes, n_spikes, flat, saturated, missing):
     clean = clean - baseline(clean, found, alike, holes)
     beats = windows(clean, chosen, R_INDEX, R_INDEX)
     rr = (found[-1] - found[0]) / (len(found) - 1) if len(found) > 1 else np.nan
-    # The part of a beat, -150 to +500 ms, where neighbours at another distance do not show.
-    own = slice(R_INDEX - 75, R_INDEX + int(np.fmin(250, 0.6 * rr)))
+    # The part of a beat, -150 to +500 ms, where neighbours at another distance do not show; all
+    # of it where there are none and rr is NaN.
+    own = slice(R_INDEX - 75, R_INDEX + int(min(250, 0.6 * rr)))
     valid = _valid(chosen, found[~alike], holes, own)
     beat = median(beats) if valid is None else masked_median(beats, valid)
     difference = beats[..., own] - beat[:, own]

@@ -4,8 +4,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from scipy import fft
+from scipy.linalg.lapack import dposv
 from scipy.signal import resample_poly
 
 SAMPLING_RATE = 500  # Hz, of everything below but what `resample` takes
@@ -251,7 +251,7 @@ def _fit(both, own, n_leads):
     splines, levels = flat[:, :-n_leads], flat[:, -n_leads:]
     product = splines.T @ flat
     normal = product[:, :-n_leads] + _penalty(splines.shape[-1])
-    size = np.linalg.solve(normal, product[:, -n_leads:]).astype(np.float32)
+    size = dposv(normal, product[:, -n_leads:])[1].astype(np.float32)
     return size.T, (levels - splines @ size).reshape(*own.shape, n_leads)
 
 
@@ -289,9 +289,10 @@ def _curve(pieces, n_times, *sizes):
 
 def windows(signal, centres, before, after):
     """Return (n_beats, n_leads, before + after); beyond its ends the recording is held."""
+    signal = np.ascontiguousarray(signal)
     width, last = before + after, signal.shape[-1] - before - after
-    along = signal.strides[1]
-    every = as_strided(signal, (last + 1, len(signal), width), (along, *signal.strides))
+    shape, strides = (last + 1, len(signal), width), (signal.itemsize, *signal.strides)
+    every = np.ndarray(shape, signal.dtype, signal, strides=strides)
     first = centres - before
     cut = every[np.minimum(np.maximum(first, 0), last)]
     for beat in np.flatnonzero((first < 0) | (first > last)):

@@ -368,7 +368,8 @@ def _prepare(signal, sampling_rate):
 def _mean(signal):
     # As a product, several times faster than np.mean.
     n_times = signal.shape[-1]
-    return signal @ np.full((n_times, 1), 1 / n_times, dtype=np.float32)
+    kind = np.float32 if signal.dtype == np.float32 else np.float64
+    return signal @ np.full((n_times, 1), 1 / n_times, dtype=kind)
 
 
 def measure_beat(signal, sampling_rate):

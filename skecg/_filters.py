@@ -44,13 +44,14 @@ def qrs_band(signals):
 
     Parameters
     ----------
-    signals : sequence of ndarray of shape (n_leads, n_times), float32
-        Recordings of the same length.
+    signals : ndarray of shape (n_leads, n_times), or list of such arrays, float32
+        A recording, or several of the same length.
 
     Returns
     -------
-    ndarray of shape (n_recordings, n_leads, (n_times - 1) // 4)
+    ndarray of shape (n_leads, n_at_125_hz) or (n_recordings, n_leads, n_at_125_hz)
     list of list of int
+        The mains of each recording.
     """
     quarter = np.stack([_quarter(signal) for signal in signals])
     n_times = quarter.shape[-1]
@@ -63,10 +64,9 @@ def qrs_band(signals):
 
 def _quarter(signal):
     # A quarter of the rate, by means over five samples of weights 1, 2, 2, 2, 1.
-    n_leads, n_times = signal.shape
-    whole = signal[:, : n_times // 4 * 4].reshape(n_leads, -1, 4) @ _QUARTER
-    last = signal[:, 4::4]
-    return whole[:, : last.shape[1]] + _QUARTER[0] * last
+    n_whole, last = signal.shape[-1] // 4, signal[..., 4::4]
+    whole = signal[..., : 4 * n_whole].reshape(*signal.shape[:-1], n_whole, 4) @ _QUARTER
+    return whole[..., : last.shape[-1]] + _QUARTER[0] * last
 
 
 @lru_cache(maxsize=8)
@@ -102,7 +102,8 @@ def _extend(signal, before, after):
 
 def _lines(spectra):
     # The mains that stand out within 4 Hz, as far as the spectrum goes; a line is 0.8 Hz wide.
-    n_leads, n_bins = spectra.shape[1:]
+    n_leads, n_bins = spectra.shape[-2:]
+    spectra = spectra.reshape(-1, n_leads, n_bins)
     near = 2 * (n_bins - 1) / BAND_RATE  # bins in 1 Hz
     width = int(np.ceil(0.4 * near))
     first = int(46 * near)
@@ -289,11 +290,14 @@ def _curve(pieces, n_times, *sizes):
 
 def windows(signal, centres, before, after):
     """Return (n_beats, n_leads, before + after); beyond its ends the recording is held."""
-    signal = np.ascontiguousarray(signal)
-    width, last = before + after, signal.shape[-1] - before - after
+    width = before + after
+    if signal.shape[-1] < width:
+        signal = np.pad(signal, ((0, 0), (0, width - signal.shape[-1])), mode="edge")
+    signal, last = np.ascontiguousarray(signal), signal.shape[-1] - width
+    # A view of a window at every sample, to gather beats from in one go.
     shape, strides = (last + 1, len(signal), width), (signal.itemsize, *signal.strides)
     every = np.ndarray(shape, signal.dtype, signal, strides=strides)
-    first = centres - before
+    first = np.subtract(centres, before)
     cut = every[np.minimum(np.maximum(first, 0), last)]
     for beat in np.flatnonzero((first < 0) | (first > last)):
         at = np.arange(first[beat], first[beat] + width)

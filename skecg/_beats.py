@@ -1,6 +1,5 @@
 """From one raw recording to its median beat: array functions without scikit-learn."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from ._filters import (
     resample,
     windows,
 )
+from ._medians import masked_median, median, middle, ranked
 from ._quality import find_rails, find_still
 from .leads import INDEPENDENT_LEADS, LEADS
 
@@ -53,14 +53,14 @@ def find_qrs(bands):
     """
     size = np.abs(bands)
     usual = _usual_peak(size)
-    least = np.maximum(0.2 * _middle(usual.T), 0.01)  # 10 uV is no QRS
+    least = np.maximum(0.2 * middle(usual.T), 0.01)  # 10 uV is no QRS
     relative = np.minimum(size / np.maximum(usual, least[:, None])[..., None], 1)
     n_leads, n_times = bands.shape[1:]
-    envelope = _smooth(_sorted(relative.swapaxes(0, 1), [n_leads // 2])[0], 7)  # 56 ms
+    envelope = _smooth(ranked(relative.swapaxes(0, 1), [n_leads // 2])[0], 7)  # 56 ms
     # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
     threshold = np.maximum(0.5 * _usual_peak(envelope), 0.05)[:, None]
-    middle = envelope[:, 1:-1]
-    top = (middle > envelope[:, :-2]) & (middle >= envelope[:, 2:]) & (middle >= threshold)
+    inner = envelope[:, 1:-1]
+    top = (inner > envelope[:, :-2]) & (inner >= envelope[:, 2:]) & (inner >= threshold)
     # A deflection cut by the end of the recording cannot be told from an edge artefact.
     around = np.arange(-8, 8)
     found = []
@@ -89,49 +89,6 @@ def _usual_peak(size):
     length = size.shape[-1] // n_blocks
     blocks = size[..., : n_blocks * length].reshape(*size.shape[:-1], n_blocks, length)
     return np.sort(blocks.max(axis=-1))[..., n_blocks // 2]
-
-
-def _middle(values):
-    # The upper median over the first axis.
-    ranked = values.T.copy()
-    ranked.sort()
-    return ranked.T[len(values) // 2]
-
-
-def _sorted(values, wanted):
-    # The ranks `wanted` of values over the first axis, which is short. Whole rows are compared at
-    # a time, by the exchanges of a sorting network: several times faster than np.sort.
-    rows = list(values)
-    for low, high, keep_low, keep_high in _network(len(rows), tuple(wanted)):
-        one, other = rows[low], rows[high]
-        if keep_low:
-            rows[low] = np.minimum(one, other)
-        if keep_high:
-            rows[high] = np.maximum(one, other)
-    return [rows[rank] for rank in wanted]
-
-
-@lru_cache(maxsize=128)
-def _network(n, wanted):
-    # Batcher's odd-even merge sort of n rows (Knuth, The Art of Computer Programming 3, 5.3.4),
-    # without the exchanges that the wanted ranks do not need.
-    exchanges = []
-    p = 1
-    while p < n:
-        k = p
-        while k >= 1:
-            for j in range(k % p, n - k, 2 * k):
-                for i in range(j, min(j + k, n - k)):
-                    if i // (2 * p) == (i + k) // (2 * p):
-                        exchanges.append((i, i + k))
-            k //= 2
-        p *= 2
-    needed, kept = set(wanted), []
-    for low, high in reversed(exchanges):
-        if low in needed or high in needed:
-            kept.append((low, high, low in needed, high in needed))
-            needed |= {low, high}
-    return kept[::-1]
 
 
 def align(band, peaks):
@@ -196,26 +153,6 @@ def _smooth(values, n):
     for i in range(2, n):
         total += longer[..., i : i + n_times]
     return total / n
-
-
-def median(beats):
-    """Return the median over the first axis."""
-    low, high = _sorted(beats, [(len(beats) - 1) // 2, len(beats) // 2])
-    return (low + high) / 2
-
-
-def masked_median(beats, valid):
-    """Return the median over the first axis of what is valid; of all, where nothing is."""
-    result = median(beats)
-    spoilt = ~valid.all(axis=(0, 1))
-    valid = np.broadcast_to(valid, beats.shape)[..., spoilt]
-    valid = valid | ~valid.any(axis=0)
-    n = valid.sum(axis=0, keepdims=True)
-    ranked = np.where(valid, beats[..., spoilt], np.inf)
-    ranked = np.stack(_sorted(ranked, range(len(beats))))
-    low = np.take_along_axis(ranked, (n - 1) // 2, axis=0)
-    result[..., spoilt] = ((low + np.take_along_axis(ranked, n // 2, axis=0)) / 2)[0]
-    return result
 
 
 def usable_beats(peaks, n_times):
@@ -314,12 +251,12 @@ def _place(cleaned, band, peaks, holes, *leads):
         raise UnusableECG("no QRS complex found")
     aligned, similarity = align(band, peaks)
     # Ectopic beats mostly stay below 0.8, beats of one kind above 0.93 unless they are noisy.
-    alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])
+    alike = similarity > 0.9 * middle(similarity[similarity > 0.7])
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
     peaks = np.rint(4 * np.where(alike, aligned, peaks) + 2).astype(int)
     offset = r_offset(windows(clean, peaks, 60, 80))
-    offset[alike] = _middle(offset[alike])
+    offset[alike] = middle(offset[alike])
     return Located(clean, peaks + offset - 60, alike, holes, len(spikes), *leads)
 
 
@@ -421,7 +358,7 @@ def _average(clean, found, alike, holes, n_spikes, flat, saturated, missing):
     beat = median(beats) if valid is None else masked_median(beats, valid)
     difference = beats[..., own] - beat[:, own]
     away = np.sqrt(np.einsum("blt,blt->bl", difference, difference) / difference.shape[-1])
-    close = away <= 2.5 * _middle(away) + 0.02  # mV
+    close = away <= 2.5 * middle(away) + 0.02  # mV
     if holes is not None:
         close &= valid[..., R_INDEX]
     for lead in np.flatnonzero(~close.all(axis=0) & close.any(axis=0)):
@@ -437,7 +374,7 @@ def _average(clean, found, alike, holes, n_spikes, flat, saturated, missing):
         beat=beat,
         heart_rate=60 * SAMPLING_RATE / rr,
         n_beats=len(found),
-        n_used=int(_middle(n_clean)),
+        n_used=int(middle(n_clean)),
         noise_uv=1e3 * np.sort(away, axis=None)[away.size // 2] if len(beats) > 1 else np.nan,
         n_spikes=n_spikes,
         flat=flat,

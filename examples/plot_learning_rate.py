@@ -27,7 +27,7 @@ models = {
     rate: make_pipeline(
         BeatCropper(),
         LeadStandardScaler(),
-        ALVDClassifier(lr=rate, max_epochs=8, batch_size=32, random_state=0),
+        ALVDClassifier(lr=rate, max_epochs=6, batch_size=32, random_state=0),
     )
     for rate in rates
 }

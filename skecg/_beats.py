@@ -1,10 +1,8 @@
 """From one raw recording to its median beat: array functions without scikit-learn."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from ._filters import (
     SAMPLING_RATE,
@@ -15,7 +13,9 @@ from ._filters import (
     qrs_band,
     remove_spikes,
     resample,
+    windows,
 )
+from ._medians import masked_median, median, middle, ranked
 from ._quality import find_rails, find_still
 from .leads import INDEPENDENT_LEADS, LEADS
 
@@ -44,32 +44,38 @@ class UnusableECG(ValueError):
     """Why no median beat can be made of a recording."""
 
 
-def find_qrs(band):
-    """Return where QRS complexes are in their band, one a heartbeat, by the median lead.
+def find_qrs(bands):
+    """Return where QRS complexes are in the bands of recordings, (n_recordings, n_leads, n_times).
 
-    Each lead counts for its share of its own usual QRS, at most 1: an artefact in one lead or
-    an atrial spike in two is no QRS, and the polarity of leads makes no difference.
+    One a heartbeat, by the median lead. Each lead counts for its share of its own usual QRS, at
+    most 1: an artefact in one lead or an atrial spike in two is no QRS, and the polarity of
+    leads makes no difference.
     """
-    size = np.abs(band)
+    size = np.abs(bands)
     usual = _usual_peak(size)
-    limit = np.maximum(usual, max(0.2 * _middle(usual), 0.01))  # 10 uV is no QRS
-    relative = np.minimum(size / limit[:, None], 1)
-    envelope = uniform_filter1d(_sorted(relative, [len(relative) // 2])[0], 7)  # 56 ms
+    least = np.maximum(0.2 * middle(usual.T), 0.01)  # 10 uV is no QRS
+    relative = np.minimum(size / np.maximum(usual, least[:, None])[..., None], 1)
+    n_leads, n_times = bands.shape[1:]
+    envelope = _smooth(ranked(relative.swapaxes(0, 1), [n_leads // 2])[0], 7)  # 56 ms
     # In LUDB, QRS complexes reach 0.66 of the usual and more, nothing else more than 0.38.
-    threshold = max(0.5 * _usual_peak(envelope[None])[0], 0.05)
-    peaks = _peaks(envelope, threshold)
+    threshold = np.maximum(0.5 * _usual_peak(envelope), 0.05)[:, None]
+    inner = envelope[:, 1:-1]
+    top = (inner > envelope[:, :-2]) & (inner >= envelope[:, 2:]) & (inner >= threshold)
     # A deflection cut by the end of the recording cannot be told from an edge artefact.
-    peaks = peaks[(peaks >= 6) & (peaks < band.shape[-1] - 6)]
-    near = windows(size, peaks, 8, 8).sum(axis=1)
-    return peaks + near.argmax(axis=-1) - 8
+    around = np.arange(-8, 8)
+    found = []
+    for highs, heights, total in zip(top, envelope, size.sum(axis=1), strict=True):
+        peaks = _highest(np.flatnonzero(highs) + 1, heights)
+        peaks = peaks[(peaks >= 6) & (peaks < n_times - 6)]
+        near = total.take(peaks[:, None] + around, mode="clip")
+        found.append(peaks + around[near.argmax(axis=-1)])
+    return found
 
 
-def _peaks(envelope, threshold):
-    # Local maxima that reach the threshold; of two within 250 ms, the higher one.
-    middle = envelope[1:-1]
-    top = (middle > envelope[:-2]) & (middle >= envelope[2:]) & (middle >= threshold)
+def _highest(tops, envelope):
+    # Of two within 250 ms, the higher one.
     kept = []
-    for peak in np.flatnonzero(top) + 1:
+    for peak in tops.tolist():
         if not kept or peak - kept[-1] >= _REFRACTORY:
             kept.append(peak)
         elif envelope[peak] > envelope[kept[-1]]:
@@ -81,64 +87,8 @@ def _usual_peak(size):
     # The median over blocks that hold a QRS each: one artefact in a lead moves one block.
     n_blocks = max(1, size.shape[-1] // _BLOCK)
     length = size.shape[-1] // n_blocks
-    blocks = size[:, : n_blocks * length].reshape(len(size), n_blocks, length)
-    return _middle(blocks.max(axis=-1).T)
-
-
-def _middle(values):
-    # The upper median over the first axis.
-    ranked = values.T.copy()
-    ranked.sort()
-    return ranked.T[len(values) // 2]
-
-
-def _sorted(values, wanted):
-    # The ranks `wanted` of values over the first axis, which is short. Whole rows are compared at
-    # a time, by the exchanges of a sorting network: several times faster than np.sort.
-    rows = list(values)
-    for low, high, keep_low, keep_high in _network(len(rows), tuple(wanted)):
-        one, other = rows[low], rows[high]
-        if keep_low:
-            rows[low] = np.minimum(one, other)
-        if keep_high:
-            rows[high] = np.maximum(one, other)
-    return [rows[rank] for rank in wanted]
-
-
-@lru_cache(maxsize=128)
-def _network(n, wanted):
-    # Batcher's odd-even merge sort of n rows (Knuth, The Art of Computer Programming 3, 5.3.4),
-    # without the exchanges that the wanted ranks do not need.
-    exchanges = []
-    p = 1
-    while p < n:
-        k = p
-        while k >= 1:
-            for j in range(k % p, n - k, 2 * k):
-                for i in range(j, min(j + k, n - k)):
-                    if i // (2 * p) == (i + k) // (2 * p):
-                        exchanges.append((i, i + k))
-            k //= 2
-        p *= 2
-    needed, kept = set(wanted), []
-    for low, high in reversed(exchanges):
-        if low in needed or high in needed:
-            kept.append((low, high, low in needed, high in needed))
-            needed |= {low, high}
-    return kept[::-1]
-
-
-def windows(signal, centres, before, after):
-    """Return (n_beats, n_leads, before + after); beyond its ends the recording is held."""
-    n_times = signal.shape[-1]
-    cut = np.empty((len(centres), len(signal), before + after), dtype=signal.dtype)
-    for window, centre in zip(cut, centres, strict=True):
-        if before <= centre <= n_times - after:
-            window[:] = signal[:, centre - before : centre + after]
-        else:
-            at = np.arange(centre - before, centre + after)
-            window[:] = signal[:, np.clip(at, 0, n_times - 1)]
-    return cut
+    blocks = size[..., : n_blocks * length].reshape(*size.shape[:-1], n_blocks, length)
+    return np.sort(blocks.max(axis=-1))[..., n_blocks // 2]
 
 
 def align(band, peaks):
@@ -161,11 +111,11 @@ def align(band, peaks):
     np.cumsum(np.einsum("blt,blt->bt", wide, wide), axis=1, out=power[:, 1:])
     energy = power[:, before + after :] - power[:, : -before - after]
     correlation = product / np.sqrt(np.maximum(energy, 1e-12))
-    best = np.clip(correlation.argmax(axis=1), 1, 2 * _SHIFT - 1)
+    best = np.minimum(np.maximum(correlation.argmax(axis=1), 1), 2 * _SHIFT - 1)
     # The top of the parabola through the best and its neighbours.
     left, top, right = (correlation[np.arange(len(peaks)), best + i] for i in (-1, 0, 1))
     part = 0.5 * (right - left) / np.maximum(2 * top - left - right, 1e-9)
-    return peaks + best - _SHIFT + np.clip(part, -0.5, 0.5), top
+    return peaks + best - _SHIFT + np.minimum(np.maximum(part, -0.5), 0.5), top
 
 
 def r_offset(beats):
@@ -184,33 +134,25 @@ def pq_window(beat, r):
     """Return the 20 ms of a beat just before the QRS onset, as a slice."""
     # Going back from the steepest part, onset is where the slope stays at rest for 10 ms.
     step = beat[:, 1:] - beat[:, :-1]
-    slope = uniform_filter1d(np.sqrt(np.einsum("lt,lt->t", step, step)), 5)
+    slope = _smooth(np.sqrt(np.einsum("lt,lt->t", step, step)), 5)
     start = r - 40 + slope[r - 40 : r + 20].argmax()
     rest = np.sort(slope)[len(slope) // 5]
-    quiet = uniform_filter1d((slope < rest + 0.05 * (slope[start] - rest)).astype(float), 5) > 0.99
-    before = np.flatnonzero(quiet[r - 90 : start])
+    quiet = slope[r - 92 : start + 2] < rest + 0.05 * (slope[start] - rest)
+    before = np.flatnonzero(quiet[4:] & quiet[3:-1] & quiet[2:-2] & quiet[1:-3] & quiet[:-4])
     onset = r - 90 + before[-1] + 2 if len(before) else r - 40
     return slice(onset - 12, onset - 2)
 
 
-def median(beats):
-    """Return the median over the first axis."""
-    low, high = _sorted(beats, [(len(beats) - 1) // 2, len(beats) // 2])
-    return (low + high) / 2
-
-
-def masked_median(beats, valid):
-    """Return the median over the first axis of what is valid; of all, where nothing is."""
-    result = median(beats)
-    spoilt = ~valid.all(axis=(0, 1))
-    valid = np.broadcast_to(valid, beats.shape)[..., spoilt]
-    valid = valid | ~valid.any(axis=0)
-    n = valid.sum(axis=0, keepdims=True)
-    ranked = np.where(valid, beats[..., spoilt], np.inf)
-    ranked = np.stack(_sorted(ranked, range(len(beats))))
-    low = np.take_along_axis(ranked, (n - 1) // 2, axis=0)
-    result[..., spoilt] = ((low + np.take_along_axis(ranked, n // 2, axis=0)) / 2)[0]
-    return result
+def _smooth(values, n):
+    # The mean of n neighbours, an odd number, the ends mirrored.
+    half = n // 2
+    ends = values[..., half - 1 :: -1], values[..., : -half - 1 : -1]
+    longer = np.concatenate([ends[0], values, ends[1]], axis=-1)
+    n_times = values.shape[-1]
+    total = longer[..., :n_times] + longer[..., 1 : n_times + 1]
+    for i in range(2, n):
+        total += longer[..., i : i + n_times]
+    return total / n
 
 
 def usable_beats(peaks, n_times):
@@ -252,28 +194,69 @@ class Measured(NamedTuple):
 
 def locate_beats(signal, sampling_rate):
     """Find the beats of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    recording, holes, *leads = _prepare(signal, sampling_rate)
-    clean, spikes = remove_spikes(recording)
+    return _the_one(locate_all([signal], sampling_rate))
+
+
+def locate_all(signals, sampling_rate):
+    """Find the beats of recordings (n_leads, n_times) of one shape, in mV.
+
+    What is small is done for all of them at once, though no number of one depends on another.
+
+    Returns
+    -------
+    list of Located, or of the UnusableECG that says why there is none
+    """
+    found = [_or_why_not(_prepare, signal, sampling_rate) for signal in signals]
+    usable = [i for i, one in enumerate(found) if not isinstance(one, UnusableECG)]
+    if not usable:
+        return found
+    recordings = [found[i][0] for i in usable]
+    cleaned = [remove_spikes(recording) for recording in recordings]
     # Of twelve leads, four follow from two others and would say nothing new.
-    some = _INDEPENDENT if len(clean) == len(LEADS) else slice(None)
-    band, mains = qrs_band(clean[some])
-    peaks = find_qrs(band)
-    if mains:
-        for frequency in mains:
-            recording = recording - hum(clean, 4 * peaks + 2, frequency)
-        clean, spikes = remove_spikes(recording)  # the hum may have looked like some
-        band, _ = qrs_band(clean[some])
-        peaks = find_qrs(band)
+    some = _INDEPENDENT if len(recordings[0]) == len(LEADS) else slice(None)
+    bands, mains = qrs_band([clean[some] for clean, _ in cleaned])
+    peaks = find_qrs(bands)
+    humming = [i for i, lines in enumerate(mains) if lines]
+    if humming:
+        for i in humming:
+            for frequency in mains[i]:
+                recordings[i] = recordings[i] - hum(cleaned[i][0], 4 * peaks[i] + 2, frequency)
+            cleaned[i] = remove_spikes(recordings[i])  # the hum may have looked like some
+        bands[humming], _ = qrs_band([cleaned[i][0][some] for i in humming])
+        for i, again in zip(humming, find_qrs(bands[humming]), strict=True):
+            peaks[i] = again
+    for i, *parts in zip(usable, cleaned, bands, peaks, strict=True):
+        found[i] = _or_why_not(_place, *parts, *found[i][1:])
+    return found
+
+
+def _or_why_not(function, *arguments):
+    try:
+        return function(*arguments)
+    except UnusableECG as reason:
+        return reason
+
+
+def _the_one(found):
+    (one,) = found
+    if isinstance(one, UnusableECG):
+        raise one
+    return one
+
+
+def _place(cleaned, band, peaks, holes, *leads):
+    # R of all beats, and which of them are of one kind.
+    clean, spikes = cleaned
     if not len(peaks):
         raise UnusableECG("no QRS complex found")
     aligned, similarity = align(band, peaks)
     # Ectopic beats mostly stay below 0.8, beats of one kind above 0.93 unless they are noisy.
-    alike = similarity > 0.9 * _middle(similarity[similarity > 0.7])
+    alike = similarity > 0.9 * middle(similarity[similarity > 0.7])
     if alike.sum() < max(min(2, len(peaks)), len(peaks) / 4):
         raise UnusableECG("no QRS complex that repeats itself")
     peaks = np.rint(4 * np.where(alike, aligned, peaks) + 2).astype(int)
     offset = r_offset(windows(clean, peaks, 60, 80))
-    offset[alike] = _middle(offset[alike])
+    offset[alike] = middle(offset[alike])
     return Located(clean, peaks + offset - 60, alike, holes, len(spikes), *leads)
 
 
@@ -285,7 +268,7 @@ def _prepare(signal, sampling_rate):
         if np.isnan(signal).all():  # what read_ecgs gives for an unreadable file
             raise UnusableECG("no values")
         raise UnusableECG(f"{seconds:.2g} s is shorter than {MIN_SECONDS} s")
-    mean = signal.mean(axis=-1, keepdims=True)
+    mean = _mean(signal)
     holes, missing = None, np.zeros(len(signal), dtype=bool)
     if not np.isfinite(mean).all():
         holes = np.isnan(signal)
@@ -296,7 +279,7 @@ def _prepare(signal, sampling_rate):
             raise UnusableECG("no values")
         signal = bridge(signal, holes)
         signal[missing] = 0
-        mean = signal.mean(axis=-1, keepdims=True)
+        mean = _mean(signal)
     signal = (signal - mean).astype(np.float32, copy=False)
     low, high = signal.min(axis=-1), signal.max(axis=-1)
     if max(high.max(), -low.min()) > 1e6:
@@ -319,24 +302,63 @@ def _prepare(signal, sampling_rate):
     return signal, holes, flat, saturated, missing
 
 
+def _mean(signal):
+    # As a product, several times faster than np.mean.
+    n_times = signal.shape[-1]
+    kind = np.float32 if signal.dtype == np.float32 else np.float64
+    return signal @ np.full((n_times, 1), 1 / n_times, dtype=kind)
+
+
 def measure_beat(signal, sampling_rate):
     """Make the median beat of a recording (n_leads, n_times) in mV, or raise UnusableECG."""
-    clean, found, alike, holes, n_spikes, flat, saturated, missing = locate_beats(
-        signal, sampling_rate
-    )
+    return _the_one(measure_all([signal], sampling_rate))
+
+
+def measure_all(signals, sampling_rate):
+    """Make the median beats of recordings (n_leads, n_times) of one shape, in mV.
+
+    Returns
+    -------
+    list of Measured, or of the UnusableECG that says why there is none
+    """
+    found = locate_all(signals, sampling_rate)
+    for i, one in enumerate(found):
+        if not isinstance(one, UnusableECG):
+            found[i] = _or_why_not(_average, *one)
+    usable = [i for i, one in enumerate(found) if not isinstance(one, UnusableECG)]
+    if usable:
+        smooth = low_pass(np.stack([found[i].beat for i in usable]))
+        for i, beat in zip(usable, smooth, strict=True):
+            found[i] = _or_why_not(_from_pq, found[i], beat)
+    return found
+
+
+def _from_pq(measured, beat):
+    # With the PQ segment at zero.
+    beat = beat - beat[:, pq_window(beat, R_INDEX)].mean(axis=-1, keepdims=True)
+    swing = np.ptp(beat, axis=-1).max()
+    if swing > _MOST_MV:
+        raise UnusableECG(f"QRS complexes of {swing:.3g} mV; are the values in uV?")
+    beat[measured.missing] = np.nan
+    return measured._replace(beat=beat)
+
+
+def _average(clean, found, alike, holes, n_spikes, flat, saturated, missing):
+    # The median beat, as it is.
     chosen = usable_beats(found[alike], clean.shape[-1])
     if not len(chosen):
         raise UnusableECG("no complete beat")
-    clean = clean - baseline(clean, found, alike, None if holes is None else ~holes)
+    clean = clean - baseline(clean, found, alike, holes)
     beats = windows(clean, chosen, R_INDEX, R_INDEX)
     rr = (found[-1] - found[0]) / (len(found) - 1) if len(found) > 1 else np.nan
-    # The part of a beat, -150 to +500 ms, where neighbours at another distance do not show.
-    own = slice(R_INDEX - 75, R_INDEX + int(np.fmin(250, 0.6 * rr)))
+    # The part of a beat, -150 to +500 ms, where neighbours at another distance do not show; all
+    # of it where there are none and rr is NaN.
+    own = slice(R_INDEX - 75, R_INDEX + int(min(250, 0.6 * rr)))
     valid = _valid(chosen, found[~alike], holes, own)
     beat = median(beats) if valid is None else masked_median(beats, valid)
     difference = beats[..., own] - beat[:, own]
     away = np.sqrt(np.einsum("blt,blt->bl", difference, difference) / difference.shape[-1])
-    close = away <= 2.5 * _middle(away) + 0.02  # mV
+    close = away <= 2.5 * middle(away) + 0.02  # mV
     if holes is not None:
         close &= valid[..., R_INDEX]
     for lead in np.flatnonzero(~close.all(axis=0) & close.any(axis=0)):
@@ -347,18 +369,12 @@ def measure_beat(signal, sampling_rate):
             one = slice(lead, lead + 1)
             among = np.broadcast_to(valid, beats.shape)[keep, one]
             beat[one] = masked_median(beats[keep, one], among)
-    beat = low_pass(beat)
-    beat -= beat[:, pq_window(beat, R_INDEX)].mean(axis=-1, keepdims=True)
-    swing = np.ptp(beat, axis=-1).max()
-    if swing > _MOST_MV:
-        raise UnusableECG(f"QRS complexes of {swing:.3g} mV; are the values in uV?")
-    beat[missing] = np.nan
     n_clean = close.sum(axis=0)
     return Measured(
         beat=beat,
         heart_rate=60 * SAMPLING_RATE / rr,
         n_beats=len(found),
-        n_used=int(_middle(n_clean)),
+        n_used=int(middle(n_clean)),
         noise_uv=1e3 * np.sort(away, axis=None)[away.size // 2] if len(beats) > 1 else np.nan,
         n_spikes=n_spikes,
         flat=flat,

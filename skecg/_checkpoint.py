@@ -24,7 +24,14 @@ from skorch.callbacks import (
 from torch.utils.data import DataLoader
 
 from ._callbacks import BestEpoch, Plateau, Progress, ValidationScore
-from ._files import ModelFileError, hash_array, read_archive, whole_file, write_archive
+from ._files import (
+    ModelFileError,
+    check_regular,
+    hash_array,
+    read_archive,
+    whole_file,
+    write_archive,
+)
 
 _FORMAT, _VERSION = "skecg checkpoint", 1
 _KEYS = {"format", "format_version", "epoch", "finished", "seed", "settings", "data"}
@@ -79,6 +86,7 @@ class Checkpoint(Callback):
             with suppress(FileNotFoundError):
                 os.remove(part)
         if os.path.exists(self.path):
+            check_regular(self.path)
             with _naming(self.path), open(self.path, "rb") as file:
                 self._manifest, self._arrays = read_archive(file)
                 self._check_manifest()

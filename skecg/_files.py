@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 
 _MEMBERS = ("manifest.json", "arrays.safetensors")
-_LARGEST_MANIFEST = 2**23  # bytes, 8 MiB; that of a network has some 10 kB
+_LARGEST_MANIFEST = 2**22  # bytes, 4 MiB; that of a network has some 10 kB
 _LARGEST = 2**32 - 1  # bytes, what a zip without its 64-bit extension can hold
 # What a file may expand to: a forest's arrays shrink by 10, a bomb's zeros by 1000.
 _SMALL, _RATIO = 2**26, 100
@@ -32,6 +32,12 @@ def hash_array(digest, array):
         digest.update(rows[start : start + step].tobytes())
 
 
+def check_regular(path):
+    """Raise OSError for a device, or a pipe, which would be waited for."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{path} is not a regular file.")
+
+
 @contextmanager
 def whole_file(path):
     """Write a file that takes the place of `path` only once it is complete and on the disk.
@@ -46,6 +52,7 @@ def whole_file(path):
     file : binary file, to write and to read
         A hidden file in the same folder.
     """
+    check_regular(path)
     folder, name = os.path.split(os.path.realpath(path))
     part = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.part")
     try:

@@ -5,16 +5,19 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import fft
+from scipy.linalg.lapack import dposv
 from scipy.signal import resample_poly
 
 SAMPLING_RATE = 500  # Hz, of everything below but what `resample` takes
 
 BAND_RATE = 125  # Hz, of the QRS band
+_QUARTER = np.array([1, 2, 2, 2], dtype=np.float32) / 8
 _PAD = 125  # samples of mirror image, half at each end, while a recording is filtered
 
 # The baseline: a cubic spline with a knot every 0.4 s follows breathing (to 0.5 Hz) within 1 %.
 _KNOTS = 200  # samples
 _BIN = 20  # samples averaged before the spline is fitted
+_MEAN = np.full(_BIN, 1 / _BIN, dtype=np.float32)
 _DIASTOLE = 125  # samples before R where a beat begins: 250 ms, before its P wave
 _AROUND_QRS = 60  # samples before and after R in which no hum is measured
 _QRS_BINS = (4, 9)  # bins of a beat, from there, that hold the QRS: -90 to +110 ms
@@ -32,22 +35,38 @@ def resample(signal, sampling_rate):
     return resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
 
 
-def qrs_band(signal):
-    """Return what a recording holds from 8 to 40 Hz, at 125 Hz, and the mains it may have.
+def qrs_band(signals):
+    """Return what recordings hold from 8 to 40 Hz, at 125 Hz, and the mains they may have.
 
     QRS complexes stand out in that band; it is second-order Butterworth, both ways. Sample i of
     it is sample 4 i + 2 of the recording. Mains are the frequencies, of 50 and 60 Hz, at which a
     line stands out of the spectrum: hum, or a harmonic of a very regular heart rate.
+
+    Parameters
+    ----------
+    signals : ndarray of shape (n_leads, n_times), or list of such arrays, float32
+        A recording, or several of the same length.
+
+    Returns
+    -------
+    ndarray of shape (n_leads, n_at_125_hz) or (n_recordings, n_leads, n_at_125_hz)
+    list of list of int
+        The mains of each recording.
     """
-    # Twice half the rate, each time after a mean over neighbours of weights 1, 2, 1 and 1, 1.
-    half = 0.25 * (signal[:, :-2:2] + signal[:, 2::2]) + 0.5 * signal[:, 1:-1:2]
-    quarter = 0.5 * (half[:, :-1:2] + half[:, 1::2])
+    quarter = np.stack([_quarter(signal) for signal in signals])
     n_times = quarter.shape[-1]
     n_fft = fft.next_fast_len(n_times + _PAD, real=True)
     spectrum = fft.rfft(_extend(quarter, _PAD // 2, n_fft - n_times - _PAD // 2))
-    mains = [f for f in (50, 60) if _line(spectrum, f * n_fft / BAND_RATE)]
+    mains = _lines(spectrum)
     spectrum *= _gain(n_fft)
-    return fft.irfft(spectrum, n_fft)[:, _PAD // 2 : _PAD // 2 + n_times], mains
+    return fft.irfft(spectrum, n_fft)[..., _PAD // 2 : _PAD // 2 + n_times], mains
+
+
+def _quarter(signal):
+    # A quarter of the rate, by means over five samples of weights 1, 2, 2, 2, 1.
+    n_whole, last = signal.shape[-1] // 4, signal[..., 4::4]
+    whole = signal[..., : 4 * n_whole].reshape(*signal.shape[:-1], n_whole, 4) @ _QUARTER
+    return whole[..., : last.shape[-1]] + _QUARTER[0] * last
 
 
 @lru_cache(maxsize=8)
@@ -57,12 +76,12 @@ def _gain(n_fft):
 
 
 def low_pass(signal):
-    """Return a signal below 150 Hz (-3 dB), without phase shift."""
+    """Return signals (..., n_leads, n_times) below 150 Hz (-3 dB), without phase shift."""
     n_times = signal.shape[-1]
     n_fft = fft.next_fast_len(n_times + 100, real=True)
     spectrum = fft.rfft(_extend(signal, 50, n_fft - n_times - 50))
     spectrum *= _low_gain(n_fft)
-    return fft.irfft(spectrum, n_fft)[:, 50 : 50 + n_times].astype(signal.dtype)
+    return fft.irfft(spectrum, n_fft)[..., 50 : 50 + n_times].astype(signal.dtype)
 
 
 @lru_cache(maxsize=8)
@@ -73,25 +92,34 @@ def _low_gain(n_fft):
 
 def _extend(signal, before, after):
     # Odd mirror images at both ends: np.pad's mode="reflect", reflect_type="odd", but quick.
-    n_leads, n_times = signal.shape
-    longer = np.empty((n_leads, before + n_times + after), dtype=signal.dtype)
-    longer[:, before : before + n_times] = signal
-    longer[:, :before] = 2 * signal[:, :1] - signal[:, before:0:-1]
-    longer[:, before + n_times :] = 2 * signal[:, -1:] - signal[:, -2 : -after - 2 : -1]
+    n_times = signal.shape[-1]
+    longer = np.empty((*signal.shape[:-1], before + n_times + after), dtype=signal.dtype)
+    longer[..., before : before + n_times] = signal
+    longer[..., :before] = 2 * signal[..., :1] - signal[..., before:0:-1]
+    longer[..., before + n_times :] = 2 * signal[..., -1:] - signal[..., -2 : -after - 2 : -1]
     return longer
 
 
-def _line(spectrum, at):
-    # Within 4 Hz, as far as the spectrum goes; the line itself is 0.8 Hz wide.
-    near = 2 * (spectrum.shape[-1] - 1) / BAND_RATE  # bins in 1 Hz
-    around = spectrum[:, int(at - 4 * near) : int(at + 4 * near)]
-    power = np.einsum("lf,lf->f", around, around.conj()).real
-    middle = int(at) - int(at - 4 * near)
+def _lines(spectra):
+    # The mains that stand out within 4 Hz, as far as the spectrum goes; a line is 0.8 Hz wide.
+    n_leads, n_bins = spectra.shape[-2:]
+    spectra = spectra.reshape(-1, n_leads, n_bins)
+    near = 2 * (n_bins - 1) / BAND_RATE  # bins in 1 Hz
     width = int(np.ceil(0.4 * near))
-    line = power[middle - width : middle + width + 1].max()
+    first = int(46 * near)
+    parts = np.ascontiguousarray(spectra[..., first:]).view(np.float32)
+    power = np.einsum("nlf,nlf->nf", parts, parts).reshape(len(spectra), -1, 2).sum(axis=-1)
     # 2.5 uV over the whole recording, in the mean over leads.
-    least = len(spectrum) * (0.0025 * spectrum.shape[-1]) ** 2
-    return line > max(25 * np.sort(power)[len(power) // 2], least)
+    least = n_leads * (0.0025 * n_bins) ** 2
+    mains = [[] for _ in spectra]
+    for at in (50, 60):
+        middle = int(at * near) - first
+        line = power[:, middle - width : middle + width + 1].max(axis=1)
+        around = power[:, int((at - 4) * near) - first : int((at + 4) * near) - first]
+        usual = np.sort(around)[:, around.shape[1] // 2]
+        for recording in np.flatnonzero(line > np.maximum(25 * usual, least)):
+            mains[recording].append(at)
+    return mains
 
 
 def remove_spikes(signal):
@@ -133,27 +161,33 @@ def hum(clean, peaks, mains):
     """
     n_times = clean.shape[-1]
     whole = {50: 10, 60: 25}[mains]  # samples in one, in three periods
-    phase = 2 * np.pi * mains / SAMPLING_RATE * np.arange(whole + 5)
-    wave = np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)
+    waves = _waves(mains)
     # A sample less the mean of those about half a period off: no slope, and twice the hum.
     steep = clean[:, 5:-5] - 0.5 * (clean[:, 10:] + clean[:, :-10])
-    gain = 1 - np.cos(2 * np.pi * mains / SAMPLING_RATE * 5)
+    gain = 1 - float(waves[0, 5])
     n_bins = steep.shape[-1] // whole
-    size = steep[:, : n_bins * whole].reshape(len(clean), n_bins, whole) @ wave[:, 5:].T
+    size = steep[:, : n_bins * whole].reshape(-1, whole) @ waves[:, 5 : whole + 5].T
     at = whole * np.arange(n_bins) + whole // 2 + 5
-    rest = np.abs(at[:, None] - peaks).min(axis=1, initial=n_times) > _AROUND_QRS
+    rest = np.abs(at - peaks[:, None]).min(axis=0, initial=n_times) > _AROUND_QRS
     if rest.mean() < 0.2:
         return np.zeros_like(clean)
     part = _splines(n_times)[at[rest]]
     normal = part.T @ part + 1e-3 * np.eye(part.shape[1])
-    value = size[:, rest].transpose(1, 2, 0).reshape(len(part), -1)  # cosines, then sines
+    value = size.reshape(len(clean), n_bins, 2)[:, rest].swapaxes(0, 1).reshape(len(part), -1)
     fitted = np.linalg.solve(normal, part.T @ value).astype(np.float32) * (2 / (whole * gain))
-    cosine, sine = np.split(_curve(fitted.T, n_times), 2)
-    wave = np.tile(wave[:, :whole], n_times // whole + 1)[:, :n_times]
-    return cosine * wave[0] + sine * wave[1]
+    cosine, sine = fitted.T.reshape(len(clean), 2, -1).swapaxes(0, 1)
+    # An interval between knots holds whole periods, so that they are the same in all.
+    pieces = np.concatenate([_PIECES * wave[:_KNOTS] for wave in waves])
+    return _curve(pieces, n_times, cosine, sine)
 
 
-def baseline(clean, peaks, alike, usable):
+@lru_cache(maxsize=2)
+def _waves(mains):
+    phase = 2 * np.pi * mains / SAMPLING_RATE * np.arange(_KNOTS)
+    return np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)
+
+
+def baseline(clean, peaks, alike, holes):
     """Return the smoothest curve that, taken off a recording, leaves beats that are the same.
 
     Beats of one kind are the sum of a beat and of what moves the baseline. The beat is what is
@@ -170,8 +204,8 @@ def baseline(clean, peaks, alike, usable):
         R of every beat.
     alike : ndarray of bool
         Which of them are of one kind.
-    usable : ndarray of bool, shape (n_leads, n_times), or None
-        Where the recording can be trusted; None means everywhere.
+    holes : ndarray of bool, shape (n_leads, n_times), or None
+        Where the recording cannot be trusted; None means nowhere.
 
     Returns
     -------
@@ -179,44 +213,47 @@ def baseline(clean, peaks, alike, usable):
     """
     n_times = clean.shape[-1]
     first = peaks - _DIASTOLE
-    length = np.append(first[1:], n_times) - first
+    length = np.append(first[1:], n_times - 1) - first
     if len(peaks) > 1:  # after the last beat, no more than the usual distance is its own
         length[-1] = min(length[-1], np.sort(length[:-1])[(len(peaks) - 1) // 2])
     n_bins = np.minimum(length, _LONGEST) // _BIN
-    number = np.arange(n_bins.max())
+    width = n_bins.max()
+    number = np.arange(width)
     start = first[:, None] + _BIN * number  # (n_beats, n_bins)
-    own = (number < n_bins[:, None]) & alike[:, None] & (start >= 0) & (start + _BIN < n_times)
+    own = (number < (n_bins * alike)[:, None]) & (start >= 0)
     own[:, _QRS_BINS[0] : _QRS_BINS[1]] = False  # it changes with breathing, and not as a level
-    start = np.clip(start, 0, n_times - _BIN - 1)
-    ends = (start[..., None] + np.array([0, _BIN])).ravel()
-    level = np.add.reduceat(clean, ends, axis=-1)
-    level = level[:, ::2].T.reshape(*start.shape, len(clean)) / _BIN
-    part = _splines(n_times)[start + _BIN // 2]
-    size, rest = _fit(part, level, own)
+    bins = (len(peaks), len(clean), width, _BIN)
+    level = windows(clean, first, 0, _BIN * width).reshape(bins) @ _MEAN
+    part = _splines(n_times).take(start + _BIN // 2, axis=0, mode="clip")
+    both = np.concatenate([part, level.swapaxes(1, 2)], axis=-1)
+    size, rest = _fit(both, own, len(clean))
     # An artefact must not move the baseline of the other beats: once more without it.
     error = np.sqrt(np.einsum("bpl,bpl->bl", rest, rest) / np.maximum(own.sum(axis=1), 1)[:, None])
     limit = 3 * np.sort(error[alike], axis=0)[alike.sum() // 2] + 0.03  # mV
-    trusted = own[..., None] & (error <= limit)[:, None]
-    if usable is not None:
-        whole = usable[:, start[..., None] + np.arange(_BIN)].all(axis=-1)
-        trusted &= np.moveaxis(whole, 0, -1)
-    for lead in np.flatnonzero((trusted != own[..., None]).any(axis=(0, 1))):
-        size[lead] = _fit(part, level[..., lead, None], trusted[..., lead])[0]
-    return _curve(size, n_times)
+    spoilt = (error > limit)[..., None]
+    if holes is not None:
+        spoilt = spoilt | windows(holes, first, 0, _BIN * width).reshape(bins).any(axis=-1)
+        spoilt &= own[:, None]
+    for lead in np.flatnonzero(spoilt.any(axis=(0, 2))):
+        one = np.append(np.arange(-len(clean) - part.shape[-1], -len(clean)), lead - len(clean))
+        size[lead] = _fit(both[..., one], own & ~spoilt[:, lead], 1)[0]
+    return _curve(_PIECES, n_times, size)
 
 
-def _fit(part, level, own):
-    # Least squares of the splines to the levels (n_beats, n_bins, n_leads), each bin less its
-    # mean over the beats, where `own` is true: sizes (n_leads, n_splines), and what is left.
-    n_splines = part.shape[-1]
-    both = np.concatenate([part, level], axis=-1) * own[..., None]
-    both -= both.sum(axis=0) / np.maximum(own.sum(axis=0), 1).astype(np.float32)[:, None]
-    both *= own[..., None]
+def _fit(both, own, n_leads):
+    # Least squares of the splines, first in `both` (n_beats, n_bins, n_splines + n_leads), to
+    # the levels of leads, which follow, each bin less its mean over the beats, where `own` is
+    # true: sizes (n_leads, n_splines), and what is left.
+    weight = own[..., None].astype(np.float32)
+    both = both * weight
+    both -= both.sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
+    both *= weight
     flat = both.reshape(-1, both.shape[-1])
-    product = flat[:, :n_splines].T @ flat
-    normal = product[:, :n_splines] + _penalty(n_splines)
-    size = np.linalg.solve(normal, product[:, n_splines:]).astype(np.float32)
-    return size.T, both[..., n_splines:] - both[..., :n_splines] @ size
+    splines, levels = flat[:, :-n_leads], flat[:, -n_leads:]
+    product = splines.T @ flat
+    normal = product[:, :-n_leads] + _penalty(splines.shape[-1])
+    size = dposv(normal, product[:, -n_leads:])[1].astype(np.float32)
+    return size.T, (levels - splines @ size).reshape(*own.shape, n_leads)
 
 
 @lru_cache(maxsize=8)
@@ -242,8 +279,27 @@ def _splines(n_times):
     return splines[:n_times]
 
 
-def _curve(size, n_times):
-    # The sum of the splines, of sizes (n_leads, n_splines), at every sample.
-    four = np.arange(size.shape[1] - 3)[:, None] + np.arange(4)
-    pieces = size[:, four].reshape(-1, 4) @ _PIECES
-    return pieces.reshape(len(size), -1)[:, :n_times]
+def _curve(pieces, n_times, *sizes):
+    # The sum of the splines, of sizes (n_leads, n_splines), at every sample; of several kinds of
+    # splines, the sum of all, each with its four pieces.
+    n_leads, n_splines = sizes[0].shape
+    four = np.arange(n_splines - 3)[:, None] + np.arange(4)
+    size = np.concatenate([size[:, four] for size in sizes], axis=-1)
+    return (size.reshape(-1, len(pieces)) @ pieces).reshape(n_leads, -1)[:, :n_times]
+
+
+def windows(signal, centres, before, after):
+    """Return (n_beats, n_leads, before + after); beyond its ends the recording is held."""
+    width = before + after
+    if signal.shape[-1] < width:
+        signal = np.pad(signal, ((0, 0), (0, width - signal.shape[-1])), mode="edge")
+    signal, last = np.ascontiguousarray(signal), signal.shape[-1] - width
+    # A view of a window at every sample, to gather beats from in one go.
+    shape, strides = (last + 1, len(signal), width), (signal.itemsize, *signal.strides)
+    every = np.ndarray(shape, signal.dtype, signal, strides=strides)
+    first = np.subtract(centres, before)
+    cut = every[np.minimum(np.maximum(first, 0), last)]
+    for beat in np.flatnonzero((first < 0) | (first > last)):
+        at = np.arange(first[beat], first[beat] + width)
+        cut[beat] = signal.take(at, axis=1, mode="clip")
+    return cut

@@ -119,6 +119,7 @@ def _parameters(estimator):
 def take_apart(estimator):
     """Return parameters, fitted attributes, and what takes their place where they are objects."""
     params = _parameters(estimator)
+    _check_memory(type(estimator), params)
     fitted = {name: value for name, value in vars(estimator).items() if name not in params}
     # A later scikit-learn no longer knows parameters that are on their way out.
     params = {k: v for k, v in params.items() if not (isinstance(v, str) and v == "deprecated")}
@@ -153,6 +154,7 @@ def take_apart(estimator):
 def put_together(cls, params, fitted, extra, device):
     """Return the estimator that :func:`take_apart` took apart."""
     _check_names(cls, params, fitted)
+    _check_memory(cls, params)
     for name, value in params.items():
         workers = name == "n_jobs" or name.endswith("num_workers")
         if workers and value is not None and not -_MOST_WORKERS <= value <= _MOST_WORKERS:
@@ -168,6 +170,28 @@ def put_together(cls, params, fitted, extra, device):
         for method, asked in requests.items():
             getattr(estimator, f"set_{method}_request")(**asked)
     return estimator
+
+
+def give_back(estimator, params):
+    """Give a network, once it is checked, the parameters that it was built without."""
+    if not isinstance(estimator, NetClassifier):
+        return
+    vars(estimator).update({name: params[name] for name in params if _starts_something(name)})
+    if estimator.initialized_:
+        estimator.module_ = estimator.torch_compile(estimator.module_, name="module")
+
+
+def _starts_something(name):
+    """Return whether a parameter of a network can start a compiler or other processes."""
+    return name == "compile" or name.startswith("iterator_valid__")
+
+
+def _check_memory(cls, params):
+    # fit reads pickles from there.
+    if params.get("memory") is not None:
+        raise ModelFileError(
+            f"{cls.__name__}.memory is a folder. set_params(memory=None) before saving."
+        )
 
 
 def _other(cls, params, fitted, extra):
@@ -266,7 +290,7 @@ def _check_networks_parameters(params):
 def _network(cls, params, fitted, extra):
     """Return a network with its weights, whose shapes are checked before memory is taken."""
     _check_networks_parameters(params)
-    net = cls(**params)
+    net = cls(**{name: each for name, each in params.items() if not _starts_something(name)})
     vars(net).update(fitted)
     if not extra and not fitted:  # a parameter of another estimator
         return net

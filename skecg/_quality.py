@@ -60,14 +60,14 @@ def find_rails(signal, low, high, sampling_rate):
     n = int(_RAIL_SECONDS * sampling_rate)
     rails = {}
     comb = signal[:, :: n - 1]  # has a point in every such stretch
-    for end in (low, high):
-        at_end = (comb == end[:, None]).any(axis=1) & (np.abs(end) >= _RAIL_MV)
-        for lead in np.flatnonzero(at_end):
-            there = signal[lead] == end[lead]
-            if np.count_nonzero(there) >= n:
-                found = _stretches(there, n)
-                found = found[found[:, 1] < signal.shape[1]]
-                rails[lead] = np.concatenate([rails.get(lead, _NONE), found])
+    ends = np.stack([low, high])
+    at_end = (comb == ends[..., None]).any(axis=-1) & (np.abs(ends) >= _RAIL_MV)
+    for end, lead in zip(*at_end.nonzero(), strict=True):
+        there = signal[lead] == ends[end, lead]
+        if np.count_nonzero(there) >= n:
+            found = _stretches(there, n)
+            found = found[found[:, 1] < signal.shape[1]]
+            rails[lead] = np.concatenate([rails.get(lead, _NONE), found])
     return _marked(signal.shape, rails)
 
 

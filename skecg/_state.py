@@ -14,7 +14,7 @@ from sklearn.metrics._scorer import _Scorer
 from sklearn.utils import Bunch
 
 from ._files import ModelFileError
-from ._parts import ESTIMATORS, put_together, take_apart
+from ._parts import ESTIMATORS, give_back, put_together, take_apart
 from ._pretrained import half_precision
 from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18
 
@@ -149,7 +149,7 @@ class Decoder:
 
     def __init__(self, arrays, device, check):
         self.arrays, self.device, self.check = arrays, device, check
-        self._built, self._sizes, self._uses = [], [], []
+        self._built, self._params, self._sizes, self._uses = [], [], [], []
 
     def estimators(self, encoded):
         """Return the last estimator of the list."""
@@ -162,6 +162,8 @@ class Decoder:
             self.check(self._built[-1])
         if self.arrays:
             raise ModelFileError("it holds arrays that no estimator uses.")
+        for estimator, params in zip(self._built, self._params, strict=True):
+            give_back(estimator, params)
         return self._built[-1]
 
     def _estimator(self, encoded):
@@ -179,6 +181,7 @@ class Decoder:
             is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
             if is_float and not may_be_nan and not np.isfinite(value).all():
                 raise ModelFileError(f"{cls.__name__}.{name} holds NaN or infinity.")
+        self._params.append(params)
         return put_together(cls, params, fitted, extra, self.device)
 
     def value(self, value):

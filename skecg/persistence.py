@@ -13,7 +13,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import NetClassifier
-from ._files import ModelFileError, read_archive, whole_file, write_archive
+from ._files import ModelFileError, check_regular, read_archive, whole_file, write_archive
 from ._forest import FeatureForestClassifier
 from ._onnx import export_onnx
 from ._pretrained import pretrained_path
@@ -148,6 +148,7 @@ def load_model(path, *, device="cpu"):
         If the file cannot be read.
     """
     device = NetClassifier(None, device=device)._checked_device()
+    check_regular(path)
     with open(path, "rb") as file:
         try:
             return _read(file, device)
@@ -228,6 +229,7 @@ def read_manifest(path):
     OSError
         If the file cannot be read.
     """
+    check_regular(path)
     with open(path, "rb") as file:
         try:
             manifest = _manifest_and_arrays(file)[0]

@@ -262,6 +262,7 @@ def _parameters():
         *(("iterator_valid__num_workers", value) for value in (10**6, -(10**6), "many")),
         *(("module__weights", value) for value in ("/etc/passwd", "../x.pt", 1)),
         *(("predict", 1), ("history", []), ("initialized_", True), ("unknown__x", 1)),
+        ("iterator_valid__num_workers", 2000),
         *(("callbacks", [1]), ("callbacks__lr_scheduler__policy", "x"), ("device", "cuda:99")),
         *(("criterion", {"class": "SmartNet"}), ("dataset", "x"), ("train_split", "x")),
     )

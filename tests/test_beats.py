@@ -109,6 +109,15 @@ def test_other_sampling_rates_give_the_same_beat(rate):
     assert error_uv(found, beat) < (120 if rate == 100 else 20)
 
 
+@pytest.mark.parametrize("n_times", [9, 40])
+@pytest.mark.parametrize("centre", [0, 3, 8, 20, 38, 39])
+def test_a_window_beyond_the_ends_holds_the_first_and_last_value(n_times, centre):
+    signal = np.arange(2 * n_times, dtype=np.float32).reshape(2, n_times)
+    (found,) = _filters.windows(signal, np.array([centre]), 5, 7)
+    at = np.clip(np.arange(centre - 5, centre + 7), 0, n_times - 1)
+    np.testing.assert_array_equal(found, signal[:, at])
+
+
 def test_pq_window_lies_between_p_and_qrs():
     pq = _beats.pq_window(known_beat(), 300)
     assert -95 <= T[pq.start] < T[pq.stop] <= -30

@@ -446,3 +446,10 @@ def test_damaged_files_are_named_and_left_alone(signals, tmp_path, stopped, dama
     assert hashlib.sha256(path.read_bytes()).hexdigest() == before
     path.write_bytes(stopped)
     dropping().fit(*signals, checkpoint=path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_named_pipe_is_no_checkpoint(signals, tmp_path):
+    os.mkfifo(tmp_path / "fit")
+    with pytest.raises(OSError, match="fit is not a regular file"):
+        dropping().fit(*signals, checkpoint=tmp_path / "fit")

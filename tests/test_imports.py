@@ -22,6 +22,7 @@ LEVELS = [
         "_duplicates",
         "_fold_cache",
         "_filters",
+        "_medians",
         "_pretrained",
         "_quality",
         "_scores",

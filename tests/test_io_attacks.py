@@ -10,8 +10,10 @@ import zlib
 import numpy as np
 import pydicom
 import pytest
+from test_io_fuzz import made
 
 from skecg.io import ECGFormatError, read_ecg
+from skecg.leads import LEADS
 
 REFUSED = (ECGFormatError, FileNotFoundError)
 NAMES = [
@@ -206,6 +208,15 @@ def bomb(kind, folder):
         signal = b"I".ljust(96), b"mV".ljust(8), b"-1".ljust(8), b"1".ljust(8), b"-32768".ljust(8)
         rest = b"32767".ljust(8), bytes(80).replace(b"\0", b" "), b"99999999", b" " * 32
         path.write_bytes(b"".join((*fields, *signal, *rest, bytes(2000))))
+    elif kind == "one line":
+        path.write_bytes(b"1," * 2**22 + b"1")
+    elif kind == "wide names":
+        path.write_bytes(b"I," * 2**20 + b"II\n" + b"1," * 2**20 + b"1\n")
+    elif kind == "one segment again and again":
+        path = folder / "one.hea"
+        (folder / "s.dat").write_bytes(bytes(20_000))
+        (folder / "s.hea").write_text("s 1 500 10000\ns.dat 16 1000/mV 16 0 0 0 0 I\n")
+        path.write_text("one/10000 1 500 100000000\n" + "s 10000\n" * 10_000)
     elif kind == "nested xml":
         path.write_bytes(b"<RestingECG>" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</RestingECG>")
     else:
@@ -228,6 +239,7 @@ def bomb(kind, folder):
     [
         *("gzip", "npz", "mat 5", "mat 7.3", "npy", "edf", "nested xml"),
         *("flac", "skew", "gap", "samples", "name"),
+        *("one line", "wide names", "one segment again and again"),
     ],
 )
 def test_a_file_that_claims_more_than_it_holds_is_refused_without_memory_for_it(tmp_path, kind):
@@ -257,3 +269,74 @@ def test_a_deflated_dicom_is_not_expanded(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
+
+
+def test_a_dicom_of_empty_items_is_not_parsed(tmp_path, data_dir):
+    content = (data_dir / "formats/dicom/cardio_sample.dcm").read_bytes()
+    item, undefined = b"\xfe\xff\x00\xe0", b"\xff\xff\xff\xff"
+    at = content.index(b"\x00\x54\x00\x01")  # the sequence of waveforms
+    (tmp_path / "bomb").write_bytes(content[: at + 4] + undefined + (item + bytes(4)) * 100_000)
+    with pytest.raises(ECGFormatError, match="more than 10000 items of sequences"):
+        read_ecg(tmp_path / "bomb")
+
+
+def test_a_path_that_looks_like_an_address_is_that_of_a_file(tmp_path, monkeypatch):
+    (tmp_path / "outside.csv").write_text("I,II\n777,888\n")
+    monkeypatch.chdir(tmp_path)
+    inside = tmp_path / f"file:{tmp_path}/outside.csv"
+    inside.parent.mkdir(parents=True)
+    inside.write_text("I,II\n1,2\n")
+    events, ecg = opened(f"file:{tmp_path}/outside.csv", sampling_rate=500, unit="mV")
+    assert (ecg.signal[:2, 0] == [1, 2]).all()
+    assert str(inside) in events
+    assert str(tmp_path / "outside.csv") not in events
+
+
+@pytest.mark.parametrize("extension", ["gz", "bz2", "zst", "zip"])
+def test_the_name_of_a_text_does_not_make_it_compressed(tmp_path, extension):
+    path = tmp_path / f"one.csv.{extension}"
+    path.write_text("I,II\n1,2\n")
+    assert read_ecg(path, sampling_rate=500, unit="mV").signal[1, 0] == 2
+
+
+@pytest.mark.parametrize("rate", ["0", "-500", "nan", "inf", "1e-320", "0.5", "1e7", "1e300"])
+def test_a_sampling_rate_of_no_ecg_is_refused(folder, rate):
+    write(folder, "one.dat")
+    text = (folder / "one.hea").read_text()
+    (folder / "one.hea").write_text(text.replace(" 500 ", f" {rate} "))
+    with pytest.raises(ECGFormatError, match="gives a sampling rate of"):
+        read_ecg(folder / "one")
+
+
+@pytest.mark.parametrize("sensitivity", ["0", "-1.25"])
+def test_a_dicom_without_a_scale_above_0_is_refused(tmp_path, data_dir, sensitivity):
+    dataset = pydicom.dcmread(data_dir / "formats/dicom/cardio_sample.dcm")
+    for channel in dataset.WaveformSequence[0].ChannelDefinitionSequence:
+        channel.ChannelSensitivity = sensitivity
+    dataset.save_as(tmp_path / "one")
+    with pytest.raises(ECGFormatError, match="a sensitivity of"):
+        read_ecg(tmp_path / "one")
+
+
+def test_an_edf_without_a_scale_is_refused(tmp_path):
+    content = bytearray(made("edf", tmp_path))
+    highest = 256 + 12 * (16 + 80 + 8 + 8)
+    content[highest : highest + 12 * 8] = b"nan     " * 12
+    (tmp_path / "one").write_bytes(content)
+    with pytest.raises(ECGFormatError, match="which is no scale"):
+        read_ecg(tmp_path / "one")
+
+
+def test_a_csv_of_long_rows_is_read_as_one_of_columns(tmp_path):
+    X = np.random.default_rng(0).normal(size=(12, 1500)).round(3)
+    for name, array in (("rows", X), ("columns", X.T)):
+        np.savetxt(tmp_path / name, array, "%.3f", ",")
+    rows, columns = (
+        read_ecg(tmp_path / name, sampling_rate=500, unit="mV", leads=LEADS)
+        for name in ("rows", "columns")
+    )
+    np.testing.assert_array_equal(rows.signal, columns.signal)
+    with (tmp_path / "rows").open("a") as file:
+        file.write("1,2,x\n")
+    with pytest.raises(ECGFormatError, match="other than a number in row 12"):
+        read_ecg(tmp_path / "rows", sampling_rate=500, unit="mV", leads=LEADS)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ from skecg import (
     STEMICriteriaClassifier,
     TemporalResNetClassifier,
 )
+from skecg._files import read_archive, write_archive
 from skecg.calibration import PriorCorrection
 from skecg.datasets import make_omi
 from skecg.networks import ALVDNet
@@ -423,3 +425,43 @@ def test_a_missing_file_is_no_model_file_error(tmp_path):
 def test_a_device_that_is_not_there_is_said_so():
     with pytest.raises(ValueError, match="cannot be used here"):
         load_model(GOLDEN / "network.skecg", device="nowhere")
+
+
+@pytest.mark.parametrize("name", ["compile", "iterator_valid__num_workers"])
+def test_loading_starts_no_compiler_and_no_process(tmp_path, monkeypatch, name):
+    X, y = ecgs()
+    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+    path = tmp_path / "net"
+    net.set_params(**{name: 2})
+    monkeypatch.setattr(os, "fork", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    save_model(net, path)
+    loaded = load_model(path)
+    assert loaded.get_params()[name] == 2
+    if name == "compile":
+        assert hasattr(loaded.module_, "_orig_mod")
+
+
+def test_a_pipeline_that_caches_is_not_saved_and_not_loaded(tmp_path):
+    # Its fit would read pickles out of the folder that the file names.
+    pipe = make_pipeline(StandardScaler(), LogisticRegression()).fit([[0], [1]], [0, 1])
+    save_model(pipe, tmp_path / "pipe")
+    with (tmp_path / "pipe").open("rb") as file:
+        manifest, arrays = read_archive(file)
+    manifest["estimators"][-1]["params"]["memory"] = "//host/share"
+    with (tmp_path / "bad").open("wb") as file:
+        write_archive(file, manifest, arrays)
+    with pytest.raises(ModelFileError, match="memory is a folder"):
+        load_model(tmp_path / "bad")
+    with pytest.raises(ModelFileError, match=r"set_params\(memory=None\) before saving"):
+        save_model(pipe.set_params(memory=str(tmp_path)), tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_named_pipe_is_neither_waited_for_nor_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    model = StandardScaler().fit([[0], [1]])
+    for call in (load_model, read_manifest, partial(save_model, model)):
+        with pytest.raises(OSError, match="pipe is not a regular file"):
+            call(tmp_path / "pipe")
+    assert not (tmp_path / "pipe").is_file()

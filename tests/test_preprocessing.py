@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from simulated import known_beat, record
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
@@ -243,6 +244,24 @@ def test_recordings_of_unequal_length_come_as_a_list():
     out = MedianBeat().fit_transform([X[0], X[1, :, :2500], X[2]])
     assert out.shape == (3, 3, 600)
     np.testing.assert_array_equal(out[0], MedianBeat().transform(X[:1])[0])
+
+
+@pytest.mark.parametrize("leads", [[1], [0, 4, 9], range(12)], ids=len)
+def test_an_ecg_alone_gives_the_same_bits_as_in_company(leads):
+    X = []
+    for i in range(20):  # more than are looked at together
+        disturbed = {"mains": 0.1 * (i % 2), "noise": 0.01 * (i % 3), "ectopic": [2, 4][: i % 4]}
+        recording, _ = record(known_beat(), 50 + 4 * i, seconds=5 + (i > 14), seed=i, **disturbed)
+        X.append(recording[list(leads)].astype(np.float32))
+    X[3][:] = 0
+    X[5][0, 200:300] = np.nan
+    beats, peaks = MedianBeat(on_bad="nan").transform(X), r_peaks(X)
+    assert np.isnan(beats).any(axis=(1, 2)).sum() == 1
+    for i, ecg in enumerate(X):
+        np.testing.assert_array_equal(MedianBeat(on_bad="nan").transform([ecg])[0], beats[i])
+        np.testing.assert_array_equal(r_peaks([ecg])[0], peaks[i])
+    alone = pd.concat([MedianBeat().report([ecg]) for ecg in X], ignore_index=True)
+    pd.testing.assert_frame_equal(alone, MedianBeat().report(X), check_exact=True)
 
 
 def test_a_short_recording_in_a_list_is_a_bad_row():

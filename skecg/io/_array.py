@@ -12,7 +12,8 @@ from skecg.leads import match_lead
 from ._ecg import ECGFormatError, Stored, check_size, millivolt_per
 
 _WITH_UNIT = re.compile(r"(.*\S)(?:\s*[\[(]\s*([muµμn]?V)\s*[\])]|[ _]+([muµμn]V))", re.IGNORECASE)
-_MAX_LINE = 2**24  # characters; a lead of a row of its own may be long
+_MAX_LINE = 2**22  # characters; a lead of a row of its own may be long: some 20 min at 500 Hz
+_WIDE = 1000  # columns, each of which costs pandas a kB or more
 
 
 def is_npy(head):
@@ -35,9 +36,7 @@ def read_npy(path, sampling_rate, unit, leads):
 
 def read_csv(path, sampling_rate, unit, leads):
     """Read numbers with a row or a column for each lead, or columns below their names."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        lines = (line.strip() for line in iter(partial(file.readline, _MAX_LINE), ""))
-        lines = [*islice(filter(None, lines), 2), "", ""][:2]  # pandas skips empty lines, too
+    lines = [*islice(_lines(path), 2), "", ""][:2]
     separator = next((c for c in "\t;," if c in lines[0]), r"\s+")
     decimal = "," if separator == ";" and "," in lines[1] else "."
     first, second = (_cells(line, separator, decimal) for line in lines)
@@ -48,15 +47,22 @@ def read_csv(path, sampling_rate, unit, leads):
             "is text of no known format. A CSV file holds numbers, perhaps below one line with "
             "the names of the leads."
         )
-    table = pd.read_csv(
-        path,
-        sep=separator,
-        decimal=decimal,
-        header=0 if has_header else None,
-        encoding="utf-8-sig",
-        skipinitialspace=True,
-        index_col=False,
-    )
+    if len(first) > _WIDE:
+        if has_header:
+            raise ECGFormatError(f"names {len(first)} columns, more than {_WIDE}.")
+        table = _wide_table(path, separator, decimal)
+    else:
+        with path.open("rb") as file:  # of a path, pandas takes "file:x" for another file
+            table = pd.read_csv(
+                file,
+                sep=separator,
+                decimal=decimal,
+                header=0 if has_header else None,
+                encoding="utf-8-sig",
+                skipinitialspace=True,
+                index_col=False,
+                compression=None,
+            )
     check_size(*table.shape)
     if not has_header:
         _require("a CSV file without names", sampling_rate=sampling_rate, unit=unit, leads=leads)
@@ -75,6 +81,30 @@ def read_csv(path, sampling_rate, unit, leads):
     others = [name or "unnamed" for i, name in enumerate(names) if i not in chosen]
     stored.notes += [f"columns left out: {', '.join(others)}"] if others else []
     return stored
+
+
+def _lines(path):
+    """Yield the lines of a text that are not empty, without white space around them."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for line in iter(partial(file.readline, _MAX_LINE), ""):
+            if len(line) == _MAX_LINE:
+                raise ECGFormatError(f"has a line of {_MAX_LINE} characters or more.")
+            if line.strip():
+                yield line.strip()
+
+
+def _wide_table(path, separator, decimal):
+    """Return rows of many numbers as a table."""
+    rows = []
+    for number, line in enumerate(_lines(path)):
+        row = np.array(_cells(line, separator, decimal))
+        if row.dtype.kind != "f":
+            raise ECGFormatError(f"holds something other than a number in row {number}.")
+        rows.append(row)
+        if len(row) != len(rows[0]):
+            raise ECGFormatError(f"has rows of {len(rows[0])} and of {len(row)} numbers.")
+        check_size(len(rows), len(row))
+    return np.stack(rows)
 
 
 def _name_and_unit(text):
@@ -115,6 +145,8 @@ def _cells(line, separator, decimal):
 
 
 def _numbers(table):
+    if isinstance(table, np.ndarray):
+        return table
     for name, column in table.items():
         if column.dtype.kind not in "iufb":
             bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,9 @@ _LEADS |= {61: "III", 62: "aVR", 63: "aVL", 64: "aVF", 65: "-aVR"}
 
 _FIDUCIAL = "5.7.1-3"  # code of scheme SCPECG
 _YEARS = {"Y": 1, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+# Items of sequences: an ECG has some hundreds; pydicom takes half a kB for an empty one of 8 B.
+_MAX_ITEMS = 10_000
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # little- and big-endian
 _IDENTIFIERS = (
     "PatientName",
     "PatientID",
@@ -42,6 +46,10 @@ def read_dicom(path):
     syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
     if syntax == pydicom.uid.DeflatedExplicitVRLittleEndian:
         raise ECGFormatError("is compressed as a whole (deflated), which is not read.")
+    with path.open("rb") as file:
+        parts = iter(partial(file.read, 2**20), b"")
+        if sum(part.count(item) for part in parts for item in _ITEMS) > _MAX_ITEMS:
+            raise ECGFormatError(f"holds more than {_MAX_ITEMS} items of sequences.")
     return _read_dataset(pydicom.dcmread(path))
 
 
@@ -144,6 +152,8 @@ def _calibration(channel):
     factor = millivolt_per(channel.ChannelSensitivityUnitsSequence[0].get("CodeValue"))
     correction = channel.get("ChannelSensitivityCorrectionFactor")
     gain = float(channel.ChannelSensitivity) * float(1 if correction is None else correction)
+    if not gain > 0:
+        raise ECGFormatError(f"gives channel {_lead(channel)} a sensitivity of {gain:g}.")
     return gain * factor, float(channel.get("ChannelBaseline") or 0) * factor
 
 

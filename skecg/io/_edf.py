@@ -59,7 +59,8 @@ def _read_signals(edf):
 
 
 def _millivolt(lead):
-    if lead.digital_min >= lead.digital_max or lead.physical_min == lead.physical_max:
+    span = lead.physical_max - lead.physical_min  # NaN, too, is no scale
+    if lead.digital_min >= lead.digital_max or not abs(span) > 0:
         raise ECGFormatError(
             f"calibrates lead {lead.label} by {lead.digital_min}..{lead.digital_max} = "
             f"{lead.physical_min}..{lead.physical_max}, which is no scale."

@@ -31,6 +31,7 @@ _MAX_LIMB_ERROR = 0.02  # mV; by rounding alone it is less than two steps of the
 _COARSEST = 0.025  # mV, which is five times what IEC 60601-2-25 allows
 # Hz: those of the recorders of the formats read here, and of PTB-XL, INCART and CODE.
 _RATES = (100, 240, 250, 257, 400, 500, 1000, 2000)
+_SLOWEST, _FASTEST = 1, 1e6  # Hz, far beyond any ECG; the rest is a fault of the file
 _SECONDS = 60  # of a recording, in which its beats are looked at
 
 
@@ -194,7 +195,7 @@ def _compare(stored, sampling_rate, unit, leads):
 
 
 def _standard_form(stored, kind, keep_identifiers):
-    if not (np.isfinite(stored.sampling_rate) and stored.sampling_rate > 0):
+    if not _SLOWEST <= stored.sampling_rate <= _FASTEST:
         raise ECGFormatError(f"gives a sampling rate of {stored.sampling_rate} Hz.")
     signal, found = _twelve_leads(stored.signal, stored.leads)
     notes = [*stored.notes, *_describe(signal, found, stored.leads)]

@@ -229,6 +229,9 @@ def _read_segments(header):
         )
     check_size(header.n_signals, n_times)
     recorded = sum(length for name, length in header.segments if name != "~")
+    names = [name for name, length in header.segments if length and name != "~"]
+    if len(set(names)) < len(names):
+        raise ECGFormatError(f"{header.path} names a segment twice.")
     if n_times > _MAX_GAP * recorded:
         raise ECGFormatError(f"{header.path} has {recorded} samples recorded of {n_times}.")
     layout = [name for name, length in header.segments if length == 0 and name != "~"]

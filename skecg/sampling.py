@@ -88,15 +88,16 @@ class BalancedBatchSampler(Sampler):
 
     def _undersampled(self):
         rows = self._rng.permutation(self.n_samples)
+        codes = self.codes[rows]
         for start in range(0, self.n_samples, self.batch_size):
             batch = rows[start : start + self.batch_size]
-            codes = self.codes[batch]
-            counts = np.bincount(codes, minlength=len(self.classes))
-            present = np.flatnonzero(counts)
+            batch_codes = codes[start : start + self.batch_size]
+            by_class = [batch[batch_codes == code] for code in range(len(self.classes))]
+            present = [of_class for of_class in by_class if len(of_class)]
             if len(present) > 1:
                 # The batch is in random order, so its first rows are a random draw.
-                n_keep = counts[present].min()
-                yield np.concatenate([batch[codes == code][:n_keep] for code in present])
+                n_keep = min(map(len, present))
+                yield np.concatenate([of_class[:n_keep] for of_class in present])
 
     def _filled(self):
         members = [np.flatnonzero(self.codes == code) for code in range(len(self.classes))]

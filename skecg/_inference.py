@@ -17,10 +17,19 @@ _WEIGHTS_AN_ECG = 1_000_000  # weights compared in the time that one ECG gains
 _KEPT = weakref.WeakKeyDictionary()  # of each network: its layers, its weights, its folded copy
 
 
+def can_fold(layers):
+    """Tell whether layers (a network first) are one of this package's, without hooks.
+
+    A hook would see the change.
+    """
+    hooked = any(each._forward_hooks or each._forward_pre_hooks for each in layers)
+    return type(layers[0]) in _KNOWN and not hooked
+
+
 def ready(net, n):
     """Return the network that predicts `n` ECGs soonest: itself, or a copy without batch norm.
 
-    None for a network that is not one of this package's, or has a hook that would see the change.
+    None if the network cannot be folded.
     A batch norm in eval mode is a scale and a shift of each channel, and goes into the weights of
     the convolution before it. Probabilities agree to float32 rounding. The copy is kept while the
     network lives, and made anew once a weight or a layer is another. Weights are compared bit by
@@ -28,8 +37,7 @@ def ready(net, n):
     that takes longer than it saves.
     """
     layers = list(net.modules())
-    hooked = any(each._forward_hooks or each._forward_pre_hooks for each in layers)
-    if hooked or type(net) not in _KNOWN:
+    if not can_fold(layers):
         return None
     tensors = [each for x in layers for each in (*x._parameters.values(), *x._buffers.values())]
     weights = [each for each in tensors if each is not None]

@@ -171,5 +171,5 @@ def _steps(estimator):
 def _plain(module):
     """Return a copy of a network on the CPU, in torch's default layout."""
     module = getattr(module, "_orig_mod", module)  # torch.compile wraps it
-    copied = folded(module) if can_fold(module) else copy.deepcopy(module)
+    copied = folded(module) if can_fold(list(module.modules())) else copy.deepcopy(module)
     return copied.cpu().eval().to(memory_format=torch.contiguous_format)

@@ -84,10 +84,11 @@ def young_normals():
     detail, timing = draw_detail(n, rng), draw_timing(female, rng)
     timing["qt"] = timing["qtc"] * (60 / rate) ** 0.42
     marks = landmarks(timing, rate)
-    marks -= find_r(project(loops, fields) + detail, marks)[:, None]
+    leads = project(loops, fields) + detail
+    marks -= find_r(leads, marks)[:, None]
     table = pd.DataFrame({"age": age, "sex": np.where(female, "F", "M"), "rate": rate})
     table = table.assign(rhythm="sinus", noise=0.018)
-    X = median_beats(loops, fields, detail, marks, table, rng)
+    X = median_beats(leads, marks, {name: table[name].to_numpy() for name in table}, rng)
     return X, table, features(X, table)
 
 

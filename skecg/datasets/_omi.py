@@ -14,7 +14,6 @@ from ._recording import N_TIMES, find_r, median_beats, recordings
 from ._rhythm import draw_rhythm
 
 _PATIENTS = 128  # drawn at a time: bounds the memory
-_FORMS = {"beat": median_beats, "ecg": recordings}
 
 
 def make_omi(
@@ -126,13 +125,16 @@ def make_omi(
         block = slice(first, min(first + _PATIENTS, n_patients))
         rows = slice(stop[first] - n_ecgs[first], stop[block.stop - 1])
         # The hearts are drawn apart from their recording: they are the same in both forms.
-        table, *hearts = _draw(omi[block], n_ecgs[block], severity, streams[2 * i])
-        X[rows] = _FORMS[form](*hearts, table, streams[2 * i + 1])
+        table, leads, marks, *hearts = _draw(omi[block], n_ecgs[block], severity, streams[2 * i])
+        if form == "beat":
+            X[rows] = median_beats(leads, marks, table, streams[2 * i + 1])
+        else:
+            X[rows] = recordings(*hearts, marks, table, streams[2 * i + 1])
         table["patient"] += first
         tables.append(table)
-    table = pd.concat(tables, ignore_index=True)
-    y, groups = (table[name].to_numpy(copy=True) for name in ("omi", "patient"))
-    return (X, y, groups, table) if return_table else (X, y, groups)
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    y, groups = columns["omi"].copy(), columns["patient"].copy()
+    return (X, y, groups, pd.DataFrame(columns)) if return_table else (X, y, groups)
 
 
 def _check(n_patients, prevalence, form, severity):
@@ -147,7 +149,7 @@ def _check(n_patients, prevalence, form, severity):
 
 
 def _draw(omi, n_ecgs, severity, rng):
-    """Draw patients and their ECGs: the table, loops, fields, detail and landmarks."""
+    """Draw patients and their ECGs: columns, leads, landmarks, and loops, fields and detail."""
     n = len(omi)
     female = rng.random(n) < 0.42  # between Herman 2023, 33 %, and the general population
     age = np.clip(62 + 14 * rng.standard_normal(n), 18, 95).round()  # Herman 2023
@@ -189,27 +191,26 @@ def _draw(omi, n_ecgs, severity, rng):
     placement = draw_placement(len(row), rng)
     fields, detail = place(fields[row], placement, rng), detail[row]
     marks = landmarks(timing, timing["rate"])
-    marks -= find_r(project(loops, fields) + detail, marks)[:, None]
+    leads = project(loops, fields) + detail
+    marks -= find_r(leads, marks)[:, None]
     known = omi | reperfused
-    table = pd.DataFrame(
-        {
-            "patient": row.astype(np.int64),
-            "omi": omi[row].astype(np.int64),
-            "artery": np.where(known, artery, "none")[row],
-            "segment": np.where(known, segment, "none")[row],
-            "minutes": np.where(omi[row], minutes, np.nan),
-            "st_vector": np.linalg.norm(vector, axis=1),
-            **dict(zip(("st_x", "st_y", "st_z"), vector.T, strict=True)),
-            "confounder": confounder[row],
-            "conduction": conduction[row],
-            "rhythm": rhythm[row],
-            "sex": np.where(female, "F", "M")[row],
-            "age": age[row],
-            **{name: timing[name] for name in ("rate", "pr", "qrs", "qt")},
-            "onset": marks[:, 2],
-            "placement": placement,
-            # From single beats to their median .017 mV in PTB-XL and LUDB; in emergency more.
-            "noise": 0.018 * np.exp(0.5 * rng.standard_normal(len(row))),
-        }
-    )
-    return table, loops, fields, detail, marks
+    table = {
+        "patient": row.astype(np.int64),
+        "omi": omi[row].astype(np.int64),
+        "artery": np.where(known, artery, "none")[row],
+        "segment": np.where(known, segment, "none")[row],
+        "minutes": np.where(omi[row], minutes, np.nan),
+        "st_vector": np.linalg.norm(vector, axis=1),
+        **dict(zip(("st_x", "st_y", "st_z"), vector.T, strict=True)),
+        "confounder": confounder[row],
+        "conduction": conduction[row],
+        "rhythm": rhythm[row],
+        "sex": np.where(female, "F", "M")[row],
+        "age": age[row],
+        **{name: timing[name] for name in ("rate", "pr", "qrs", "qt")},
+        "onset": marks[:, 2],
+        "placement": placement,
+        # From single beats to their median .017 mV in PTB-XL and LUDB; in emergency more.
+        "noise": 0.018 * np.exp(0.5 * rng.standard_normal(len(row))),
+    }
+    return table, leads, marks, loops, fields, detail

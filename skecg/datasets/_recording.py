@@ -33,18 +33,17 @@ def find_r(leads, marks):
     return middle + (r_offset(qrs) - before) * _MS
 
 
-def median_beats(loops, fields, detail, marks, table, rng):
+def median_beats(leads, marks, table, rng):
     """Return median beats in 12 leads (n, 12, 600) of hearts with R at 0 ms."""
-    leads = project(loops, fields) + detail
     own = render(leads, phases_at(_TIMES, marks))
     n = len(own)
     signal = own.copy()
-    rr = 60 * SAMPLING_RATE / table["rate"].to_numpy()
+    rr = 60 * SAMPLING_RATE / table["rate"]
     # Neighbouring beats come a little earlier or later each time: the median blurs them; where
     # the rhythm has no order, it leaves nothing of them.
     shifts = rr[:, None, None] * np.array([-2, -1, 1, 2])[:, None]
     shifts = shifts * (1 + 0.025 * rng.standard_normal((n, 4, 3)))
-    shifts[(table["rhythm"] == "AF").to_numpy()] = 2 * R_INDEX
+    shifts[table["rhythm"] == "AF"] = 2 * R_INDEX
     shifts = np.rint(shifts).astype(int).reshape(n, -1)
     own /= 3
     rows, columns = np.nonzero(np.abs(shifts) < 600)
@@ -54,9 +53,11 @@ def median_beats(loops, fields, detail, marks, table, rng):
         else:
             signal[row, :, :start] += own[row, :, -start:]
     # The median of n beats has 1.25 / sqrt(n) of the noise of one.
-    n_beats = np.clip(table["rate"].to_numpy() / 6 - 1, 4, None)
-    level = (table["noise"].to_numpy() * 1.25 / np.sqrt(n_beats)).astype(np.float32)
-    signal += level[:, None, None] * electrode_noise(n, 600, rng)
+    n_beats = np.clip(table["rate"] / 6 - 1, 4, None)
+    level = (table["noise"] * 1.25 / np.sqrt(n_beats)).astype(np.float32)
+    noise = electrode_noise(n, 600, rng)
+    noise *= level[:, None, None]
+    signal += noise
     onset = R_INDEX + np.rint(marks[:, 2] / _MS).astype(int)
     pq = onset[:, None, None] + np.arange(-10, -1)
     signal -= np.take_along_axis(signal, pq, axis=-1).mean(axis=-1, keepdims=True)
@@ -68,7 +69,7 @@ def recordings(loops, fields, detail, marks, table, rng):
     n, n_times = len(loops), N_TIMES["ecg"]
     seconds = n_times / SAMPLING_RATE
     breath_rate = rng.uniform(0.2, 0.35, n)  # 12 to 21 a minute
-    rhythm, rate = table["rhythm"].to_numpy(), table["rate"].to_numpy()
+    rhythm, rate = table["rhythm"], table["rate"]
     times, kinds = beat_times(rhythm, rate, seconds, breath_rate, rng)
     shown = (times > -0.7) & (times < seconds + 0.7)
     owner = np.nonzero(shown)[0]
@@ -93,7 +94,7 @@ def recordings(loops, fields, detail, marks, table, rng):
     signal[fibrillates] += fields[fibrillates, :, :3] @ waves
     clock = np.arange(n_times) / SAMPLING_RATE
     breath = np.sin(2 * np.pi * breath_rate[:, None] * clock + phase[:, None])
-    signal += recording_noise(table["noise"].to_numpy(), breath, rng)
+    signal += recording_noise(table["noise"], breath, rng)
     return to_standard_order(signal, INDEPENDENT_LEADS)
 
 
@@ -129,7 +130,7 @@ def _lay(signal, leads, marks, owner, times):
 
 def _add_spikes(signal, fields, marks, table, owner, times):
     # A pacing spike of 2 ms before each paced QRS, of a bipolar lead: .3 to 1 mV.
-    paced = (table["conduction"] == "paced").to_numpy()[owner]
+    paced = (table["conduction"] == "paced")[owner]
     row = owner[paced]
     at = np.rint((times[paced] + marks[row, 2] / 1000) * SAMPLING_RATE).astype(int) - 4
     inside = (at >= 0) & (at < signal.shape[-1])

@@ -51,7 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    n_patients, n_splits, n_turns, epochs = (60, 4, 1, 1) if quick else (600, 10, 3, 3)
+    n_patients, n_splits, n_turns, epochs = (60, 4, 1, 1) if quick else (200, 10, 1, 1)
     X, y, groups = make_omi(n_patients, prevalence=0.3, random_state=0)
     data = (X, y, groups, rotate_folds(y, groups, n_splits=n_splits, random_state=0))
     print(f"{len(X)} ECGs, {n_splits} folds, {epochs} epochs; seconds, medians of {n_turns}")

@@ -19,7 +19,8 @@ Beside the methods: saliency of the network after its weights were drawn anew; t
 z-scored ECG itself, without any network; and the forest, whose map is the size of the SHAP values
 of the features that belong to a lead, the true ones being those of ST and T in the true leads.
 
-    python benchmarks/bench_saliency.py [--model alvd|smart] [--patients 600] [--max-epochs N]
+    python benchmarks/bench_saliency.py [--model alvd|smart|alvd-sim|smartnet-sim]
+        [--patients 600] [--max-epochs N]
 """
 
 import argparse
@@ -35,6 +36,7 @@ from skecg import ALVDClassifier, FeatureForestClassifier, SmartNetClassifier
 from skecg.datasets import make_omi
 from skecg.inspection import deletion_curve, randomization_check, saliency_maps
 from skecg.leads import LEADS
+from skecg.persistence import load_pretrained
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
 METHODS = ("saliency", "integrated_gradients", "gradient_shap", "occlusion")
@@ -42,6 +44,7 @@ NETWORKS = {
     "alvd": (ALVDClassifier, {"lr": 3e-3, "max_epochs": 12}),
     "smart": (SmartNetClassifier, {"lr": 1e-3, "max_epochs": 3}),
 }
+PRETRAINED = ("alvd-sim", "smartnet-sim")
 R = 150  # sample of R in the beats that the network sees
 
 
@@ -103,11 +106,23 @@ def explain_forest(forest, X, leads):
     print_row("forest, SHAP", share(sizes[:, by_lead], true[:, by_lead]), true[:, by_lead].mean())
 
 
+def train_network(arguments, X, y, groups):
+    """Return a pipeline with the network that is to be explained."""
+    if arguments.model in PRETRAINED:
+        return load_pretrained(arguments.model)
+    classifier, params = NETWORKS[arguments.model]
+    if arguments.max_epochs:
+        params = params | {"max_epochs": arguments.max_epochs}
+    net = classifier(batch_size=32, random_state=0, **params)
+    model = make_pipeline(BeatCropper(), LeadStandardScaler(), net)
+    return model.fit(X, y, **{f"{model.steps[-1][0]}__groups": groups})
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", choices=NETWORKS, default="alvd")
+    parser.add_argument("--model", choices=[*NETWORKS, *PRETRAINED], default="alvd")
     parser.add_argument("--patients", type=int, default=600)
     parser.add_argument("--max-epochs", type=int)
     parser.add_argument("--ecgs", type=int, default=60, help="how many ECGs to explain at most")
@@ -117,17 +132,12 @@ def main():
 
     X, y, groups, leads, true = simulate(arguments.patients)
     train = groups % 2 == 0
-    classifier, params = NETWORKS[arguments.model]
-    if arguments.max_epochs:
-        params = params | {"max_epochs": arguments.max_epochs}
-    net = classifier(batch_size=32, random_state=0, **params)
-    model = make_pipeline(BeatCropper(), LeadStandardScaler(), net)
-    model.fit(X[train], y[train], **{f"{model.steps[-1][0]}__groups": groups[train]})
+    model = train_network(arguments, X[train], y[train], groups[train])
     called = model.predict(X) == 1
     rows = np.flatnonzero(~train & (y == 1) & called)[: arguments.ecgs]
     n_leads = leads[rows].sum(axis=1).mean()
     print(
-        f"{classifier.__name__}, {train.sum()} ECGs to learn from; sensitivity "
+        f"{arguments.model}, {train.sum()} ECGs for what is trained here; sensitivity "
         f"{called[~train & (y == 1)].mean():.2f}, specificity "
         f"{1 - called[~train & (y == 0)].mean():.2f} in the others; {len(rows)} ECGs explained, "
         f"{n_leads:.1f} leads truly changed"

@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
-from ._base import NetClassifier, _torch_seeded
+from ._base import NetClassifier
+from ._loop import torch_seeded
 from ._validation import draw_seed, positive_class, validate_ecgs
 
 _METHODS = ("saliency", "integrated_gradients", "gradient_shap", "occlusion")
@@ -112,7 +113,7 @@ def _eval_mode(module):
 @contextmanager
 def _seeded(seed, device):
     """Seed the generators that captum draws from, and put them back as found."""
-    with _torch_seeded(seed, device):
+    with torch_seeded(seed, device):
         state = np.random.get_state()  # noqa: NPY002 - captum's
         np.random.seed(seed)  # noqa: NPY002
         try:

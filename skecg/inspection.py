@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 from tqdm import tqdm
 
 from ._attribution import Explainer, check_window, network, network_input, target_code
-from ._base import _torch_seeded
+from ._loop import torch_seeded
 from ._validation import draw_seed
 
 __all__ = [
@@ -275,7 +275,7 @@ def randomization_check(
     for name, layer in tqdm(layers, desc="layers", leave=False, disable=not verbose):
         # Not the seed itself: a network fitted with it would get back its first weights.
         anew = np.random.SeedSequence([seed, len(rows)]).generate_state(1)
-        with _torch_seeded(int(anew[0]), explain.device):
+        with torch_seeded(int(anew[0]), explain.device):
             layer.apply(_draw_anew)
         found = _rank_correlations(learned, explain.maps(module, ecgs))
         rows.append({"layer": name, "correlation": found.mean(), "std": found.std()})

@@ -34,7 +34,7 @@ LEVELS = [
     {"_subgroups"},
     {"metrics"},
     {"preprocessing", "feature_extraction", "_callbacks"},
-    {"_checkpoint"},
+    {"_checkpoint", "_loop"},
     {"_base", "_forest", "clinical"},
     {"_onnx", "classifiers", "datasets"},
     {"_attribution", "_parts", "model_selection"},
@@ -48,7 +48,7 @@ LEVELS = [
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
 
 ONLY_IN = {
-    "skorch": {"_base", "_callbacks", "_checkpoint"},
+    "skorch": {"_callbacks", "_checkpoint", "_loop"},
     "captum": {"_attribution"},
     "matplotlib": {"_document", "_fold_displays", "_paper", "_saliency_display"},
     "onnx": {"_onnx"},

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._files import ModelFileError, read_archive
 
-PRETRAINED = ("alvd-sim", "forest-sim")
+PRETRAINED = ("alvd-sim", "forest-sim", "smartnet-sim")
 _FOLDER = Path(__file__).parent / "weights"
 
 

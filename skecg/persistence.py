@@ -165,9 +165,9 @@ def load_pretrained(name, *, form="beat"):
 
     Parameters
     ----------
-    name : {"alvd-sim", "forest-sim"}
-        The model: an :class:`skecg.ALVDClassifier`, or a
-        :class:`skecg.FeatureForestClassifier`.
+    name : {"alvd-sim", "forest-sim", "smartnet-sim"}
+        The model: an :class:`skecg.ALVDClassifier`, a :class:`skecg.FeatureForestClassifier`,
+        or a :class:`skecg.SmartNetClassifier`.
     form : {"beat", "ecg"}, default="beat"
         What it is given: median beats, (n_samples, 12, 600) in mV at 500 Hz with R at sample
         300, or recordings of 2.5 s or more, as :class:`skecg.preprocessing.MedianBeat` takes

@@ -30,7 +30,7 @@ from skecg.persistence import (
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
 # Name and the size in MB that its file may have in the wheel.
-SHIPPED = {"alvd-sim": 0.5, "forest-sim": 5}
+SHIPPED = {"alvd-sim": 0.5, "forest-sim": 5, "smartnet-sim": 15}
 GOLDEN = Path(__file__).parent / "golden" / "pretrained.json"
 
 
@@ -159,7 +159,7 @@ def test_files_are_no_larger_than_allowed(name, size):
 
 
 def test_unknown_names_are_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"'vgg' is not among .*: alvd-sim, forest-sim"):
+    with pytest.raises(ValueError, match=r"'vgg' is not among .*: alvd-sim, forest-sim, smartnet-sim"):
         load_pretrained("vgg")
 
 

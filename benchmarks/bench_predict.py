@@ -111,7 +111,7 @@ def main():
         f"{'of matmul':>9s} {'one, ms':>8s} {'p99, ms':>8s}"
     )
     for name in arguments.model:
-        n, turns, waits = (256, 5, 100) if name == "smart" else (2048, 9, 500)
+        n, turns, waits = (128, 3, 100) if name == "smart" else (2048, 9, 500)
         if arguments.quick:
             n, turns, waits = (64, 2, 10) if name == "smart" else (256, 3, 50)
         compare(name, n, turns, waits, not arguments.no_onnx)

@@ -42,7 +42,7 @@ def ready(net, n):
     tensors = [each for x in layers for each in (*x._parameters.values(), *x._buffers.values())]
     weights = [each for each in tensors if each is not None]
     if sum(map(torch.numel, weights)) > _WEIGHTS_AN_ECG * n:
-        return net.eval()
+        return net.eval() if any(each.training for each in layers) else net
     kept = _KEPT.get(net)
     if kept is None or kept[0] != layers[1:] or not all(map(torch.equal, kept[1], weights)):
         kept = layers[1:], [weight.detach().clone() for weight in weights], folded(net)

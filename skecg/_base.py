@@ -505,8 +505,9 @@ class NetClassifier(LoopedNet):
         if device.type == "cpu":
             n = _AT_ONCE
         with torch.inference_mode(), self._autocast(device):
-            parts = (torch.from_numpy(X[i : i + n]).to(device) for i in range(0, len(X), n))
-            return np.concatenate([self._proba(net(part)) for part in parts])
+            # Copied, since an array may be read-only or run backwards, which torch does not take.
+            parts = (np.ascontiguousarray(X[i : i + n]) for i in range(0, len(X), n))
+            return np.concatenate([self._proba(net(torch.tensor(x, device=device))) for x in parts])
 
     def predict(self, X):
         """Return the most probable class.

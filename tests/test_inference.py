@@ -39,6 +39,25 @@ def test_many_ecgs_get_the_probabilities_that_few_get(batch_size):
     assert hash_of(net) == before
 
 
+def test_arrays_that_run_backwards_or_cannot_be_written_get_the_same_probabilities():
+    X, y = make_signals(80)
+    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+    expected = net.predict_proba(X)
+    read_only = X[::-1, :, ::-1].copy()[::-1, :, ::-1]
+    read_only.flags.writeable = False
+    np.testing.assert_array_equal(net.predict_proba(read_only), expected)
+
+
+def test_a_layer_that_is_replaced_is_seen_by_the_next_prediction():
+    X, y = make_signals(80)
+    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+    net.predict_proba(X)
+    net.module_.fc = nn.Linear(net.module_.fc.in_features, 2)
+    with torch.no_grad():
+        expected = net.module_.eval()(torch.tensor(X)).softmax(dim=1)
+    np.testing.assert_allclose(net.predict_proba(X), expected, rtol=0, atol=1e-5)
+
+
 def test_weights_that_change_are_seen_by_the_next_prediction():
     X, y = make_signals(80)
     net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)

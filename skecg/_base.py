@@ -24,6 +24,8 @@ from ._validation import (
 )
 from .sampling import BalancedBatchSampler
 
+# What lies between X and the probabilities, if no subclass changes it.
+_STEPS = ("get_dataset", "get_iterator", "forward_iter", "evaluation_step", "infer")
 _AT_ONCE = 32  # ECGs through a network at a time on a CPU: what it computes stays in the cache
 
 
@@ -488,12 +490,15 @@ class NetClassifier(LoopedNet):
         if isinstance(X, Dataset):  # skorch's EpochScoring hands over the datasets of fit
             return self._loaded_proba(X)
         X = self._with_leads(validate_ecgs(self, X, reset=False))
-        own_step = type(self).infer is not NetClassifier.infer
-        if not own_step and self._loads_plainly("iterator_valid"):
+        if self._steps_plainly() and self._loads_plainly("iterator_valid"):
             net = ready(self.module_, len(X))
             if net is not None:
                 return self._direct_proba(net, X)
         return self._loaded_proba(Subset(self.get_dataset(X), np.arange(len(X))))
+
+    def _steps_plainly(self):
+        """Tell whether no subclass has a way of its own from X to the probabilities."""
+        return all(getattr(type(self), each) is getattr(NetClassifier, each) for each in _STEPS)
 
     def _loaded_proba(self, rows):
         return np.concatenate([self._proba(logits) for logits in self.forward_iter(rows)])
@@ -507,7 +512,8 @@ class NetClassifier(LoopedNet):
         with torch.inference_mode(), self._autocast(device):
             # Copied, since an array may be read-only or run backwards, which torch does not take.
             parts = (np.ascontiguousarray(X[i : i + n]) for i in range(0, len(X), n))
-            return np.concatenate([self._proba(net(torch.tensor(x, device=device))) for x in parts])
+            logits = (net(torch.tensor(x, device=device)).float() for x in parts)
+            return np.concatenate([self._proba(each) for each in logits])
 
     def predict(self, X):
         """Return the most probable class.

@@ -8,22 +8,25 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18
+from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18, _BasicBlock
 
-# Networks whose layers run in the order in which they are declared; of others nothing is known.
+# Networks and blocks whose layers run in the order in which they are declared; of others nothing is
+# known.
 _KNOWN = (ALVDNet, ResNet18, SmartNet, TemporalResNet18)
+_IN_ORDER = (*_KNOWN, _BasicBlock, nn.Sequential)
 
 _WEIGHTS_AN_ECG = 1_000_000  # weights compared in the time that one ECG gains
-_KEPT = weakref.WeakKeyDictionary()  # of each network: its layers, its weights, its folded copy
+_KEPT = weakref.WeakKeyDictionary()  # of each network: layers, settings, weights, the folded copy
 
 
 def can_fold(layers):
-    """Tell whether layers (a network first) are one of this package's, without hooks.
+    """Tell whether layers (a network first) are one of this package's, as the package runs them.
 
-    A hook would see the change.
+    A hook would see the change; a ``forward`` of a layer's own may do anything.
     """
-    hooked = any(each._forward_hooks or each._forward_pre_hooks for each in layers)
-    return type(layers[0]) in _KNOWN and not hooked
+    return type(layers[0]) in _KNOWN and not any(
+        each._forward_hooks or each._forward_pre_hooks or "forward" in vars(each) for each in layers
+    )
 
 
 def ready(net, n):
@@ -32,9 +35,9 @@ def ready(net, n):
     None if the network cannot be folded.
     A batch norm in eval mode is a scale and a shift of each channel, and goes into the weights of
     the convolution before it. Probabilities agree to float32 rounding. The copy is kept while the
-    network lives, and made anew once a weight or a layer is another. Weights are compared bit by
-    bit, since torch does not tell of every way to change them; for few ECGs by a large network
-    that takes longer than it saves.
+    network lives, and made anew once a weight, a layer or a setting is another. Weights are
+    compared value by value, since torch does not tell of every way to change them; for few ECGs by
+    a large network that takes longer than it saves.
     """
     layers = list(net.modules())
     if not can_fold(layers):
@@ -44,16 +47,26 @@ def ready(net, n):
     if sum(map(torch.numel, weights)) > _WEIGHTS_AN_ECG * n:
         return net.eval() if any(each.training for each in layers) else net
     kept = _KEPT.get(net)
-    if kept is None or kept[0] != layers[1:] or not all(map(torch.equal, kept[1], weights)):
-        kept = layers[1:], [weight.detach().clone() for weight in weights], folded(net)
+    found = layers[1:], list(map(_settings, layers))
+    if kept is None or kept[:2] != found or not all(map(_equal, kept[2], weights)):
+        kept = *found, [weight.detach().clone() for weight in weights], folded(net)
         _KEPT[net] = kept
-    return kept[2]
+    return kept[3]
+
+
+def _settings(layer):
+    """Return what a layer holds beside tensors and layers: its stride, its eps."""
+    return {k: v for k, v in vars(layer).items() if not k.startswith("_") and k != "training"}
+
+
+def _equal(a, b):
+    return a.device == b.device and a.dtype == b.dtype and torch.equal(a, b)
 
 
 def folded(net):
     """Return a copy of a network with its batch norms in its convolutions, channels-last."""
     net = copy.deepcopy(net).eval()
-    for module in list(net.modules()):
+    for module in [each for each in net.modules() if type(each) in _IN_ORDER]:
         for (name, conv), (name_after, norm) in pairwise(list(module.named_children())):
             if type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))

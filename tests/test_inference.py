@@ -58,6 +58,26 @@ def test_a_layer_that_is_replaced_is_seen_by_the_next_prediction():
     np.testing.assert_allclose(net.predict_proba(X), expected, rtol=0, atol=1e-5)
 
 
+def test_a_setting_that_changes_is_seen_by_the_next_prediction():
+    X, y = make_signals(80)
+    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+    net.predict_proba(X)
+    for module in net.module_.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1.0
+    with torch.no_grad():
+        expected = net.module_.eval()(torch.tensor(X)).softmax(dim=1)
+    np.testing.assert_allclose(net.predict_proba(X), expected, rtol=0, atol=1e-5)
+
+
+def test_a_forward_that_is_put_in_place_of_a_layers_is_run():
+    X, y = make_signals(80)
+    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+    net.predict_proba(X)
+    net.module_.temporal.forward = lambda x: torch.zeros(len(x), 64, 12, 2)
+    assert len(np.unique(net.predict_proba(X)[:, 1])) == 1
+
+
 def test_weights_that_change_are_seen_by_the_next_prediction():
     X, y = make_signals(80)
     net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
@@ -91,6 +111,13 @@ class Doubled(ALVDClassifier):
         return 2 * super().infer(x, **fit_params)
 
 
+class Halved(ALVDClassifier):
+    """With an evaluation step of its own."""
+
+    def evaluation_step(self, batch, training=False):
+        return super().evaluation_step(batch, training) / 2
+
+
 class Accelerated(AccelerateMixin, ALVDClassifier):
     """With the devices of Accelerate."""
 
@@ -110,6 +137,28 @@ def test_the_inference_step_of_a_subclass_is_kept(fitted):
     np.testing.assert_allclose(proba[:, 1] / proba[:, 0], odds**2, rtol=1e-4)
 
 
+def test_the_evaluation_step_of_a_subclass_is_kept(fitted):
+    X, net = fitted
+    halved = Halved(lr=1e-2, max_epochs=1, random_state=0).fit(*make_signals(80))
+    halved.module_.load_state_dict(net.module_.state_dict())
+    odds = net.predict_proba(X)[:, 1] / net.predict_proba(X)[:, 0]
+    proba = halved.predict_proba(X)
+    np.testing.assert_allclose((proba[:, 1] / proba[:, 0]) ** 2, odds, rtol=1e-4)
+
+
+def test_in_bfloat16_logits_reach_the_nonlinearity_in_float32():
+    X, y = make_signals(80)
+    seen = set()
+
+    def softmax(logits):
+        seen.add(logits.dtype)
+        return logits.softmax(dim=1)
+
+    net = ALVDClassifier(max_epochs=1, precision="bf16", predict_nonlinearity=softmax)
+    net.fit(X, y).predict_proba(X)
+    assert seen == {torch.float32}
+
+
 def test_hooks_on_a_network_see_what_they_saw():
     X, y = make_signals(80)
     net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
@@ -125,7 +174,9 @@ def test_many_ecgs_are_predicted_under_accelerate(fitted):
     accelerated = Accelerated(
         accelerator=Accelerator(cpu=True), lr=1e-2, max_epochs=1, random_state=0
     ).fit(*make_signals(80))
-    np.testing.assert_array_equal(accelerated.predict_proba(X), net.predict_proba(X))
+    np.testing.assert_allclose(
+        accelerated.predict_proba(X), net.predict_proba(X), rtol=0, atol=1e-6
+    )
 
 
 def test_ecgs_held_as_a_tensor_train_the_same_network(fitted, monkeypatch):

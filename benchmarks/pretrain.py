@@ -68,7 +68,7 @@ def train_network(args, part):
     scaled_val = scaler.fit_transform(cropper.fit_transform(X_val))
     net = NETWORKS[args.model](
         max_epochs=1, batch_size=args.batch_size, sampling=None, random_state=args.seed,
-        device=args.device, optimizer__weight_decay=1e-4,
+        device=args.device, precision=args.precision, optimizer__weight_decay=1e-4,
     )  # fmt: skip
     model, done = make_pipeline(cropper, scaler, net), {"chunks": 0, "beats": 0, "seconds": 0.0}
     if part.exists():
@@ -148,6 +148,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--test-patients", type=int, default=1000)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=("float32", "bf16", "auto"), default="auto")
     parser.add_argument("--trees", type=int, default=200)
     parser.add_argument("--quick", action="store_true", help="a look whether it runs, no training")
     args = parser.parse_args()

@@ -12,8 +12,8 @@ from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18, _BasicBlock
 
 # Networks and blocks whose layers run in the order in which they are declared; of others nothing is
 # known.
-_KNOWN = (ALVDNet, ResNet18, SmartNet, TemporalResNet18)
-_IN_ORDER = (*_KNOWN, _BasicBlock, nn.Sequential)
+KNOWN = (ALVDNet, ResNet18, SmartNet, TemporalResNet18)
+_IN_ORDER = (*KNOWN, _BasicBlock, nn.Sequential)
 
 _WEIGHTS_AN_ECG = 1_000_000  # weights compared in the time that one ECG gains
 _KEPT = weakref.WeakKeyDictionary()  # of each network: layers, settings, weights, the folded copy
@@ -24,7 +24,7 @@ def can_fold(layers):
 
     A hook would see the change; a ``forward`` of a layer's own may do anything.
     """
-    return type(layers[0]) in _KNOWN and not any(
+    return type(layers[0]) in KNOWN and not any(
         each._forward_hooks or each._forward_pre_hooks or "forward" in vars(each) for each in layers
     )
 

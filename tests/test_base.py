@@ -18,6 +18,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from skecg import ALVDClassifier, NetClassifier, ResNetClassifier, SmartNetClassifier
 from skecg.metrics import auc_ap_score
 from skecg.model_selection import rotate_folds
+from skecg.networks import SmartNet
 
 
 class Linear(torch.nn.Module):
@@ -36,6 +37,10 @@ class Undecided(Linear):
 
     def forward(self, x):
         return 0 * super().forward(x)
+
+
+class OwnNet(SmartNet):
+    """A network of the user's own, of whose layout nothing is known."""
 
 
 class Interrupt(Callback):
@@ -163,6 +168,18 @@ def test_bfloat16_probabilities_are_float32_and_close(signals):
     assert half.predict_proba(X).dtype == np.float32
     np.testing.assert_allclose(half.predict_proba(X), full.predict_proba(X), atol=0.05)
     assert (half.predict_proba(X) != full.predict_proba(X)).any()
+
+
+def test_a_network_of_the_package_lies_channels_last_in_bfloat16_and_no_other_does(signals):
+    params = {"max_epochs": 1, "batch_size": 32, "random_state": 0}
+    nets = [
+        SmartNetClassifier(precision="bf16", **params),
+        SmartNetClassifier(**params),
+        NetClassifier(OwnNet, precision="bf16", **params),
+    ]
+    for net, expected in zip(nets, (True, False, False), strict=True):
+        weight = net.fit(*signals).module_.conv_spatial.weight
+        assert weight.is_contiguous(memory_format=torch.channels_last) == expected
 
 
 # -- labels ----------------------------------------------------------------------------

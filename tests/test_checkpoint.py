@@ -24,7 +24,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from test_base import Linear, hash_of, make_signals, quick
 
 import skecg
-from skecg import ALVDClassifier, NetClassifier
+from skecg import ALVDClassifier, NetClassifier, SmartNetClassifier
 from skecg._checkpoint import _fingerprint
 from skecg._files import hash_array, read_archive, write_archive
 from skecg.persistence import ModelFileError, save_model
@@ -124,6 +124,12 @@ def test_writing_checkpoints_changes_nothing(signals, tmp_path):
 def test_a_fit_goes_on_to_the_bit_after_any_epoch(signals, tmp_path, epoch):
     net = resumed(dropping(), epoch, tmp_path / "fit", *signals)
     assert_same(net, dropping().fit(*signals), signals[0])
+
+
+def test_a_fit_in_bfloat16_goes_on_to_the_bit(signals, tmp_path):
+    X, y = signals
+    net = SmartNetClassifier(lr=1e-3, max_epochs=3, batch_size=16, random_state=0, precision="bf16")
+    assert_same(resumed(net, 2, tmp_path / "fit", X, y), clone(net).fit(X, y), X)
 
 
 @pytest.mark.parametrize("sampling", ["half", None])

@@ -1,14 +1,14 @@
 """Prediction beside the bare network, and how long a single ECG waits.
 
 eager      the network in eval mode, float32, at the batch size that is best for it
-skecg      the classifier's predict_proba
-onnx       the file of export_onnx in ONNX Runtime (extra `onnx`)
+skecg      the classifier's predict_proba, and in bfloat16 where the CPU has it
+onnx       ONNXClassifier with the file of export_onnx (extra `onnx`)
 
-All predict the same ECGs in turns; ratios are the medians of those within a turn. |dp| is the
-largest difference of a probability from that of the bare network. GFLOP/s are the multiplications
-and additions of the network over the time, and "of matmul" the share of what float32 products of
-1024 x 1024 reach in the same turns. Below, the wait for one ECG in ms. Time is processor time on
-one thread, else that of the clock.
+The networks are the pretrained ones and the ECGs simulated. All predict the same ECGs in turns;
+ratios are the medians of those within a turn. |dp| is the largest difference of a probability from
+that of the bare network. GFLOP/s are the multiplications and additions of the network over the
+time, and "of matmul" the share of what float32 products of 1024 x 1024 reach in the same turns;
+then the wait for one ECG in ms. Time is processor time on one thread, else that of the clock.
 
     python benchmarks/bench_predict.py [--quick] [--threads 1] [--model smart alvd] [--no-onnx]
 """
@@ -22,10 +22,13 @@ import time
 import numpy as np
 import torch
 from bench_fit import MODELS, classifier, machine, matmul, simulate, timed
+from sklearn.metrics import roc_auc_score
 from torch.utils.flop_counter import FlopCounterMode
 
-from skecg.persistence import export_onnx
+from skecg.datasets import make_omi
+from skecg.persistence import ONNXClassifier, export_onnx, load_pretrained
 
+NAMES = {"smart": "smartnet", "alvd": "alvd"}
 BATCHES = (8, 16, 32, 64, 128, 256)
 
 
@@ -36,40 +39,39 @@ def eager(net, X, batch_size):
         return torch.cat([net(part).softmax(dim=1) for part in parts]).numpy()
 
 
-def onnx_session(clf):
-    """Return a function that predicts by ONNX Runtime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    with tempfile.TemporaryDirectory() as folder:
+def copies(name, folder, with_onnx):
+    """Return the pretrained network in each way to predict by it, and what scales its ECGs."""
+    cls, _, lr = MODELS[name]
+    *scaling, net = (step for _, step in load_pretrained(f"{NAMES[name]}-sim").steps)
+    ways = {"skecg": net}
+    fast = classifier(cls, lr, simulate(128, 0), simulate(32, 1), 1, precision="auto")
+    if fast.precision_ == "bf16":
+        fast.module_.load_state_dict(net.module_.state_dict())
+        ways["skecg bf16"] = fast
+    if with_onnx:
         path = os.path.join(folder, "model.onnx")
-        export_onnx(clf, path)
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    def predict(X):
-        parts = [X[start : start + 16] for start in range(0, len(X), 16)]
-        return np.concatenate([session.run(None, {"ecg": part})[0] for part in parts])
-
-    return predict
+        export_onnx(net, path)
+        ways["onnx"] = ONNXClassifier(path, n_jobs=torch.get_num_threads())
+    return ways, scaling
 
 
-def compare(name, n, turns, waits, with_onnx):
+def compare(name, n, turns, waits, with_onnx, folder):
     """Print the rows of a model."""
-    cls, network, lr = MODELS[name]
-    clf = classifier(cls, lr, simulate(128, 0), simulate(32, 1), 1)
-    net = network().eval()
-    net.load_state_dict(clf.module_.state_dict())
-    X = simulate(n, 2)[0]
+    ways, scaling = copies(name, folder, with_onnx)
+    net = MODELS[name][1]().eval()
+    net.load_state_dict(ways["skecg"].module_.state_dict())
+    X, y, _ = make_omi(n, prevalence=0.5, random_state=1)
+    X, y = X[:n], y[:n]
+    for step in scaling:
+        X = step.transform(X)
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     sizes = [size for size in BATCHES if size <= n]
     tried = {size: timed(lambda size=size: eager(net, X, size), clock)[0] for size in sizes * 2}
     best = min(tried, key=tried.get)
     with FlopCounterMode(display=False) as counter:
         expected = eager(net, X, best)
-    runs = {f"eager, batch {best}": lambda X: eager(net, X, best), "skecg": clf.predict_proba}
-    if with_onnx:
-        runs["onnx"] = onnx_session(clf)
+    runs = {f"eager, batch {best}": lambda X: eager(net, X, best)}
+    runs |= {way: clf.predict_proba for way, clf in ways.items()}
     seconds, rates = {run: [] for run in runs}, []
     for _ in range(turns):
         for run, predict in runs.items():
@@ -86,9 +88,10 @@ def compare(name, n, turns, waits, with_onnx):
         taken = statistics.median(seconds[run])
         ratio = statistics.median(a / b for a, b in zip(base, seconds[run], strict=True))
         achieved = counter.get_total_flops() / taken
-        difference = abs(predict(X) - expected).max()
+        proba = predict(X)
+        difference, auc = abs(proba - expected).max(), roc_auc_score(y, proba[:, 1])
         print(
-            f"{name:6s} {run:17s} {n / taken:8.1f} {ratio:8.2f} {difference:8.0e} "
+            f"{name:6s} {run:17s} {n / taken:8.1f} {ratio:8.2f} {difference:8.0e} {auc:8.4f} "
             f"{achieved / 1e9:8.1f} {achieved / statistics.median(rates):9.2f} "
             f"{np.median(waited[run]):8.2f} {np.quantile(waited[run], 0.99):8.2f}",
             flush=True,
@@ -107,14 +110,15 @@ def main():
     torch.set_num_threads(arguments.threads)
     print(machine())
     print(
-        f"{'model':6s} {'':17s} {'ECGs/s':>8s} {'ratio':>8s} {'|dp|':>8s} {'GFLOP/s':>8s} "
-        f"{'of matmul':>9s} {'one, ms':>8s} {'p99, ms':>8s}"
+        f"{'model':6s} {'':17s} {'ECGs/s':>8s} {'ratio':>8s} {'|dp|':>8s} {'AUC':>8s} "
+        f"{'GFLOP/s':>8s} {'of matmul':>9s} {'one, ms':>8s} {'p99, ms':>8s}"
     )
     for name in arguments.model:
         n, turns, waits = (128, 3, 100) if name == "smart" else (2048, 9, 500)
         if arguments.quick:
             n, turns, waits = (64, 2, 10) if name == "smart" else (256, 3, 50)
-        compare(name, n, turns, waits, not arguments.no_onnx)
+        with tempfile.TemporaryDirectory() as folder:
+            compare(name, n, turns, waits, not arguments.no_onnx, folder)
 
 
 if __name__ == "__main__":

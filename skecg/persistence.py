@@ -16,6 +16,7 @@ from ._base import NetClassifier
 from ._files import ModelFileError, check_regular, read_archive, whole_file, write_archive
 from ._forest import FeatureForestClassifier
 from ._onnx import export_onnx
+from ._onnx_classifier import ONNXClassifier
 from ._pretrained import pretrained_path
 from ._state import Decoder, Encoder
 from .clinical import STEMICriteriaClassifier
@@ -25,6 +26,7 @@ from .preprocessing import MedianBeat
 
 __all__ = [
     "ModelFileError",
+    "ONNXClassifier",
     "export_onnx",
     "load_model",
     "load_pretrained",

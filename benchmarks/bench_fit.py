@@ -14,6 +14,9 @@ of the network over the time of the whole fit, and "of matmul" the share of what
 1024 x 1024 reach in the same turns. The score is the best validation score.
 
     python benchmarks/bench_fit.py [--quick] [--threads 1] [--model smart alvd] [--precision auto]
+
+With --auc the classifier alone learns simulated ECGs in float32 and in bfloat16, from the same
+seeds, and the highest validation AUC of each fit is printed.
 """
 
 import argparse
@@ -32,7 +35,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from skecg import ALVDClassifier, SmartNetClassifier
+from skecg.datasets import make_omi
 from skecg.networks import ALVDNet, SmartNet
+from skecg.preprocessing import BeatCropper, LeadStandardScaler
 from skecg.sampling import BalancedBatchSampler
 
 
@@ -48,6 +53,7 @@ MODELS = {
     "smart": (SmartNetClassifier, SmartNet, 1e-4),
     "alvd": (ALVDClassifier, PlainALVDNet, 1e-3),
 }
+AUC_SIZES = {"smart": (400, 6, 4), "alvd": (600, 12, 8)}  # patients, epochs, seeds
 PREVALENCE = 956 / 10_893  # the paper's
 
 
@@ -183,6 +189,27 @@ def compare(name, n, n_valid, epochs, turns, precision):
         )
 
 
+def compare_auc(name, n_patients, epochs, seeds):
+    """Print the best validation AUC of fits in float32 and bfloat16, and the mean difference."""
+    cls, _, lr = MODELS[name]
+    X, y, groups = make_omi(n_patients, prevalence=0.5, random_state=0)
+    X = LeadStandardScaler().fit_transform(BeatCropper().fit_transform(X))
+    valid = np.isin(groups, np.unique(groups)[: len(np.unique(groups)) // 4])
+    aucs = {}
+    for precision in ("float32", "bf16"):
+        fits = (
+            cls(lr=3 * lr, max_epochs=epochs, batch_size=32, random_state=seed, precision=precision)
+            .fit(X[~valid], y[~valid], X_val=X[valid], y_val=y[valid])
+            for seed in range(seeds)
+        )  # fmt: skip
+        aucs[precision] = np.array([net.epochs_["valid_auc"].max() for net in fits])
+        print(f"{name:6s} {precision:8s} AUC {np.round(aucs[precision], 4)}", flush=True)
+    difference = aucs["bf16"] - aucs["float32"]
+    print(
+        f"{name:6s} bf16 - float32: mean {difference.mean():+.4f}, SD {difference.std(ddof=1):.4f}"
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -192,9 +219,14 @@ def main():
     parser.add_argument("--model", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--precision", choices=("float32", "bf16", "auto"), default="auto")
     parser.add_argument("--turns", type=int)
+    parser.add_argument("--auc", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(machine())
+    if arguments.auc:
+        for name in arguments.model:
+            compare_auc(name, *((60, 1, 2) if arguments.quick else AUC_SIZES[name]))
+        return
     print(
         f"{'model':6s} {'':21s} {'seconds':>9s} {'over skecg':>12s} {'GFLOP/s':>9s} "
         f"{'of matmul':>10s} {'score':>8s}"

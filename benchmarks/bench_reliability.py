@@ -116,6 +116,8 @@ def start_fit(*given):
 def resume(quick):
     n_kills, epochs = (3, 4) if quick else (20, 8)
     torch.set_num_threads(1)
+    # torch imports its compiler at the first optimizer, which each process would do before epoch 1.
+    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
     data = make_omi(40, prevalence=0.5, random_state=0)
     begin = time.perf_counter()
     expected = start_fit(data, None, epochs)[1].recv()

@@ -3,7 +3,7 @@
 Ten folds (four with --quick) of the four networks and the forest. The two ways take turns,
 model by model, and the time of each is the median over the turns.
 
-    python benchmarks/bench_folds.py [--quick]
+    python benchmarks/bench_folds.py [--quick] [--model FeatureForestClassifier ...]
 """
 
 import argparse
@@ -50,7 +50,9 @@ def seconds(model, data, n_jobs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--model", nargs="+", choices=make_models(1), default=list(make_models(1)))
+    arguments = parser.parse_args()
+    quick = arguments.quick
     n_patients, n_splits, n_turns, epochs = (60, 4, 1, 1) if quick else (200, 10, 1, 1)
     X, y, groups = make_omi(n_patients, prevalence=0.3, random_state=0)
     data = (X, y, groups, rotate_folds(y, groups, n_splits=n_splits, random_state=0))
@@ -58,7 +60,8 @@ def main():
     print(f"{'':26s} {'1 x 2 threads':>14s} {'2 x 1 thread':>14s} {'ratio':>7s}")
     sums = np.zeros(2)
     seconds(make_models(1)["ALVDClassifier"], data, 2)  # processes start
-    for name, model in make_models(epochs).items():
+    for name in arguments.model:
+        model = make_models(epochs)[name]
         turns = [[seconds(model, data, n_jobs) for n_jobs in (1, 2)] for _ in range(n_turns)]
         times = np.median(turns, axis=0)
         sums += times

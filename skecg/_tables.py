@@ -65,7 +65,7 @@ def bootstrap_interval(
     Returns
     -------
     Interval
-        Named tuple of estimate, low and high.
+        Named tuple of estimate, low and high; the limits are NaN for a single patient.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def bootstrap_interval(
             rows = np.repeat(np.arange(len(times)), times)
             draws.append(metric(y_true[rows], y_score[rows]))
     tails = (1 - confidence) / 2, (1 + confidence) / 2
-    low, high = np.quantile(draws, tails)
+    low, high = np.quantile(draws, tails) if patient.any() else (np.nan, np.nan)
     return Interval(float(metric(y_true, y_score)), float(low), float(high))
 
 
@@ -113,7 +113,8 @@ def classification_table(
     less one; patients with more ECGs than others count for less [1]_.
 
     A share that is 0 or 1 is so in every draw. There the limit is that of Clopper and Pearson for
-    as many independent rows as there are patients. F1, AUC and AP of 0 or 1 have no limits (NaN).
+    as many independent rows as there are patients. F1, AUC and AP of 0 or 1 have no limits (NaN),
+    nor has a measure that rests on the rows of one patient.
 
     Parameters
     ----------
@@ -185,9 +186,12 @@ def measure_table(y, score, threshold, patient, confidence, n_resamples, random_
     rows = {"Acc": np.ones_like(y), "Sens": y, "Spec": ~y, "PPV": called, "NPV": ~called}
     tail = (1 - confidence) / 2
     for k, name in enumerate(METRICS):
+        n_patients = len(np.unique(patient[rows.get(name, rows["Acc"])]))
         if name in rows and estimate[k] in (0, 1):
-            bound = tail ** (1 / len(np.unique(patient[rows[name]])))
+            bound = tail ** (1 / n_patients)
             low[k], high[k] = (bound, 1) if estimate[k] == 1 else (0, 1 - bound)
+        elif n_patients < 2:  # one patient tells nothing of others
+            low[k] = high[k] = np.nan
     index = pd.Index(METRICS, name="metric")
     return pd.DataFrame({"estimate": estimate, "low": low, "high": high}, index=index)
 

@@ -6,6 +6,7 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
+    brier_score_loss,
     f1_score,
     precision_score,
     recall_score,
@@ -139,6 +140,18 @@ def test_areas_of_one_have_no_limits():
     table = classification_table([0, 0, 1, 1], [0, 0, 1, 1], threshold=0.5, n_resamples=50)
     assert table.loc[["AUC", "AP"], "estimate"].tolist() == [1, 1]
     assert table.loc[["AUC", "AP"], ["low", "high"]].isna().all(axis=None)
+
+
+def test_one_patient_tells_nothing_of_others():
+    y, score = np.arange(40) % 2, np.random.default_rng(0).random(40)
+    everyone = classification_table(y, score, threshold=0.5, groups=np.zeros(40), n_resamples=50)
+    assert everyone[["low", "high"]].isna().all(axis=None)
+    groups = np.where(y == 1, -1, np.arange(40))  # all positives are one patient's
+    table = classification_table(y, score, threshold=0.5, groups=groups, n_resamples=50)
+    missing = table.index[table["low"].isna()]
+    assert list(missing) == ["Sens", "AUC", "AP"]
+    brier = bootstrap_interval(brier_score_loss, y, score, groups=np.zeros(40), n_resamples=50)
+    assert np.isnan([brier.low, brier.high]).all()
 
 
 def test_a_measure_without_rows_is_missing():

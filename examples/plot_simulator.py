@@ -4,8 +4,9 @@ Simulated and real median beats
 
 ``make_omi`` draws normal ECGs, occlusions and what resembles them. This draws the
 middle and the outer twentieths of its normal beats in the twelve leads, and the mean
-change by occlusions of three arteries. With ``--data``, a folder of PTB-XL, its normal
-ECGs lie beside the simulated ones. It needs ``pip install 'skecg[plot]'``.
+change by occlusions of three arteries. With ``--data``, a folder of PTB-XL, and ``--ludb``,
+one of LUDB, their ECGs lie beside the simulated ones (:ref:`results-pretrained`).
+It needs ``pip install 'skecg[plot]'``.
 """
 
 # %%
@@ -15,13 +16,14 @@ import argparse
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skecg.datasets import load_ptbxl, make_omi
+from skecg.datasets import load_ludb, load_ptbxl, make_omi
 from skecg.leads import LEADS
 from skecg.preprocessing import MedianBeat
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", help="a folder of PTB-XL")
-path = parser.parse_known_args()[0].data
+parser.add_argument("--ludb", help="a folder of LUDB")
+args = parser.parse_known_args()[0]
 
 X, y, _, table = make_omi(1500, prevalence=0.5, return_table=True, random_state=0)
 plain = ["confounder", "conduction", "rhythm", "placement"]
@@ -29,19 +31,27 @@ plain = (table[plain] == ["none", "normal", "sinus", "in place"]).all(axis=1).to
 sets = {"simulated normals": X[plain & (y == 0)]}
 
 # %%
-# PTB-XL's normals are ECGs with the superclass NORM and no other.
-if path:
-    real = load_ptbxl(path, positive=["MI", "STTC", "CD", "HYP"], negative="NORM")
+# PTB-XL's normals are ECGs with the superclass NORM and no other. LUDB calls 84 of 100 ECGs
+# hypertrophied: of it are shown the sinus rhythms without block, pacing or ischaemia.
+if args.data:
+    real = load_ptbxl(args.data, positive=["MI", "STTC", "CD", "HYP"], negative="NORM")
     sets["PTB-XL normals"] = MedianBeat().fit_transform(real.data[real.target == 0])
+
+if args.ludb:
+    real = load_ludb(args.ludb)
+    told = real.table[["Conduction abnormalities", "Cardiac pacing", "Ischemia"]].map(bool)
+    kept = ~told.any(axis=1) & real.table["Rhythms"].str[0].str.startswith("Sinus")
+    sets["LUDB"] = MedianBeat().fit_transform(real.data[kept.to_numpy()])
 
 # %%
 # Above, percentiles 5, 50 and 95 of normals; below, the mean of each artery's occlusions.
 ms = 2 * (np.arange(600) - 300)
 shown = (ms > -260) & (ms < 500)
+colors = ("tab:blue", "tab:orange", "tab:green")
 fig, axes = plt.subplots(4, 6, figsize=(14, 9), sharex=True, sharey="row", layout="constrained")
 for i, lead in enumerate(LEADS):
     ax = axes[i // 6, i % 6]
-    for color, (label, beats) in zip(("tab:blue", "tab:orange"), sets.items(), strict=False):
+    for color, (label, beats) in zip(colors, sets.items(), strict=False):
         low, middle, high = np.percentile(beats[:, i, shown], [5, 50, 95], axis=0)
         ax.plot(ms[shown], middle, color=color, label=label)
         ax.fill_between(ms[shown], low, high, color=color, alpha=0.2)

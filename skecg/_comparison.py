@@ -12,6 +12,7 @@ from ._resampling import (
     METRICS,
     Measures,
     check_resampling,
+    check_threshold,
     draw_weights,
     effective_patients,
     half_width,
@@ -91,6 +92,8 @@ def paired_differences(
             f"thresholds names {list(thresholds)}, but y_scores {list(y_scores)}; give each model "
             "its own."
         )
+    for threshold in (thresholds or {}).values():
+        check_threshold(threshold)
     measures = {}
     for name, scores in y_scores.items():
         y, score = positives_and_scores(y_true, scores, pos_label)
@@ -246,6 +249,8 @@ def fold_differences(table, *, reference, metrics=("test_auc", "test_ap"), confi
     if reference not in names:
         raise ValueError(f"reference={reference!r} is not one of the models {names}.")
     metrics = list(metrics)
+    if table.duplicated(["model", "fold"]).any():
+        raise ValueError("A model has a fold twice; compare the results of one rotation.")
     by_fold = table.pivot(index="fold", columns="model", values=metrics)
     sizes = table.groupby("fold")[["n_train", "n_test"]].nunique()
     if by_fold.isna().any(axis=None) or (sizes > 1).any(axis=None) or len(by_fold) < 2:

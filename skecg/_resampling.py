@@ -1,8 +1,9 @@
 """Patients drawn with replacement, and the measures of all draws at once."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from scipy.stats import t
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
@@ -45,6 +46,11 @@ def positives_and_scores(y_true, y_score, pos_label=None):
 def positives(y_true, pos_label=None):
     """Return which rows are positive, and the sorted labels."""
     y_true = column_or_1d(y_true)
+    missing = np.flatnonzero(pd.isna(y_true))
+    if len(missing):
+        raise ValueError(
+            f"y_true has no label in {len(missing)} rows, such as row {missing[0]}. Leave them out."
+        )
     labels = np.unique(y_true)
     if len(labels) > 2:
         raise ValueError(
@@ -76,6 +82,15 @@ def check_resampling(confidence, n_resamples):
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}.")
     if not isinstance(n_resamples, Integral) or n_resamples < 2:
         raise ValueError(f"n_resamples must be an integer from 2, got {n_resamples!r}.")
+
+
+def check_threshold(threshold):
+    """Raise ValueError if the threshold is not a number, which would call every row negative."""
+    if not isinstance(threshold, Real) or np.isnan(threshold):
+        raise ValueError(
+            f"threshold must be a number, got {threshold!r}. Choose it on validation data, say by "
+            "f1_threshold."
+        )
 
 
 def draw_weights(patient, n_resamples, random_state):

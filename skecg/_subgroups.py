@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
-from ._resampling import check_resampling, patient_numbers, positives, positives_and_scores
+from ._resampling import (
+    check_resampling,
+    check_threshold,
+    patient_numbers,
+    positives,
+    positives_and_scores,
+)
 from ._tables import measure_table
 
 _METRICS = ("Sens", "Spec", "PPV", "NPV", "AUC", "AP")
@@ -53,7 +59,8 @@ def omi_subgroups(
     Returns
     -------
     DataFrame of bool of shape (n_samples, n_subgroups)
-        A column a subgroup, "all" last. ECGs without a value are a subgroup "unknown".
+        A column a subgroup, "all" last. ECGs without a value (None, NaN, or an empty text) are a
+        subgroup "unknown".
 
     Examples
     --------
@@ -92,9 +99,10 @@ def _by_value(values, names, what, n_samples):
     """Return the rows of each value, and of those without one."""
     values = pd.Series(column_or_1d(values)).reset_index(drop=True)
     _check_length(values, what, n_samples)
+    values = values.mask(values.astype(str).str.strip() == "")
     found = {
         f"{what} {names.get(value, value)}": (values == value).fillna(False).to_numpy(bool)
-        for value in sorted(values.dropna().unique())
+        for value in sorted(values.dropna().unique(), key=lambda value: (str(type(value)), value))
     }
     return _with_unknown(found, values, what)
 
@@ -113,8 +121,10 @@ def _bands(values, edges, what, unit, n_samples):
 
 
 def _with_unknown(found, values, what):
-    unknown = values.isna().to_numpy()
-    return found | ({f"{what} unknown": unknown} if unknown.any() else {})
+    name, unknown = f"{what} unknown", values.isna().to_numpy()
+    if name in found:  # also a value of its own
+        unknown = unknown | found.pop(name)
+    return found | ({name: unknown} if unknown.any() else {})
 
 
 def _check_length(values, what, n_samples):
@@ -183,9 +193,16 @@ def subgroup_table(
     all       120          40   0.5      0.35       0.65
     """
     check_resampling(confidence, n_resamples)
+    check_threshold(threshold)
     y, score = positives_and_scores(y_true, y_score, pos_label)
     masks = pd.DataFrame(subgroups)
     _check_length(masks, "subgroups", len(y))
+    for name, mask in masks.items():
+        if not mask.isin([False, True]).all():
+            raise ValueError(
+                f"subgroups must hold True and False, but {name!r} holds {mask.iloc[0]!r} and the "
+                "like. omi_subgroups makes such columns of values."
+            )
     patient = patient_numbers(groups, len(y))
     units = ["every ECG"] if groups is None else ["every ECG", "patient", "first ECG"]
     first = np.zeros(len(y), dtype=bool)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import norm
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._resampling import (
     METRICS,
     Measures,
     check_resampling,
+    check_threshold,
     draw_weights,
     effective_patients,
     half_width,
@@ -70,7 +71,7 @@ def bootstrap_interval(
     Raises
     ------
     ValueError
-        Where the metric cannot be computed of a draw, such as the AUC of one class.
+        Where the metric cannot be computed of a draw, or is NaN, such as the AUC of one class.
 
     Examples
     --------
@@ -82,12 +83,18 @@ def bootstrap_interval(
     """
     check_resampling(confidence, n_resamples)
     y_true, y_score = column_or_1d(y_true), np.asarray(y_score)
+    check_consistent_length(y_true, y_score)
     patient = patient_numbers(groups, len(y_true))
     draws = []
     for weights in draw_weights(patient, n_resamples, random_state):
         for times in weights.astype(int):
             rows = np.repeat(np.arange(len(times)), times)
             draws.append(metric(y_true[rows], y_score[rows]))
+            if np.isnan(draws[-1]):
+                raise ValueError(
+                    "The metric is NaN in a draw of patients, say one without a positive. "
+                    "classification_table leaves such draws out."
+                )
     tails = (1 - confidence) / 2, (1 + confidence) / 2
     low, high = np.quantile(draws, tails) if patient.any() else (np.nan, np.nan)
     return Interval(float(metric(y_true, y_score)), float(low), float(high))
@@ -169,6 +176,7 @@ def classification_table(
     AP          0.83  0.74  0.90
     """
     check_resampling(confidence, n_resamples)
+    check_threshold(threshold)
     y, score = positives_and_scores(y_true, y_score, pos_label)
     patient = patient_numbers(groups, len(y))
     return measure_table(y, score, threshold, patient, confidence, n_resamples, random_state)

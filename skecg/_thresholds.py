@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_array
 
 from ._resampling import positives_and_scores
 
@@ -176,9 +175,9 @@ def net_benefit(y_true, y_prob, *, thresholds=None, pos_label=None):
             "probabilities, from 0 to 1."
         )
     p = np.arange(1, 51) / 100 if thresholds is None else thresholds
-    p = check_array(p, ensure_2d=False, dtype=np.float64, input_name="thresholds")
-    if p.min() <= 0 or p.max() >= 1:
-        raise ValueError("thresholds must be over 0 and under 1.")
+    p = np.atleast_1d(np.asarray(p, dtype=np.float64))
+    if p.ndim != 1 or not p.size or not ((p > 0) & (p < 1)).all():
+        raise ValueError("thresholds must be one row of numbers over 0 and under 1.")
     called = prob[:, None] >= p
     weight = p / (1 - p)
     return pd.DataFrame(

@@ -139,6 +139,7 @@ def test_a_model_does_not_differ_from_itself():
         ({"reference": "other"}, r"reference='other' is not one of \['good', 'noisy'\]"),
         ({"y_scores": {"good": [0, 1]}}, "two models or more"),
         ({"thresholds": {"good": 1}}, "give each model its own"),
+        ({"thresholds": {"good": 1, "noisy": np.nan}}, "threshold must be a number, got nan"),
     ],
 )
 def test_comparisons_that_make_no_sense_are_refused(change, message):
@@ -225,9 +226,10 @@ def test_corrected_interval_is_wider_than_the_plain_one_by_the_share_tested():
         (folds(b=[0.8, 0.9]), "reference='a' is not one of the models"),
         (folds(a=[0.8, 0.9], b=[0.8, np.nan]), "without a missing score"),
         (folds(a=[0.8], b=[0.9]), "same two folds or more"),
+        (pd.concat([folds(a=[0.8, 0.9], b=[0.7, 0.9])] * 2), "A model has a fold twice"),
         (pd.concat([folds(a=[0.8, 0.9, 0.7]), folds(b=[0.8, 0.9])]), "same two folds or more"),
     ],
-    ids=["reference", "NaN", "one fold", "other folds"],
+    ids=["reference", "NaN", "one fold", "twice", "other folds"],
 )
 def test_folds_that_cannot_be_paired_are_refused(table, message):
     with pytest.raises(ValueError, match=message):

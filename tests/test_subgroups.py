@@ -106,6 +106,35 @@ def test_nobody_without_a_value_is_lost():
     assert masks["STEMI criteria met"].tolist() == [True, False, True]
 
 
+def test_a_value_that_is_called_unknown_or_empty_joins_those_without_one():
+    masks = omi_subgroups(
+        [0, 1, 1, 1], sex=["F", None, "unknown", " "], culprit=["", "RCA", "", None]
+    )
+    assert masks["sex unknown"].tolist() == [False, True, True, True]
+    assert masks["culprit unknown"].tolist() == [True, False, True, True]
+    assert list(masks) == ["culprit RCA", "culprit unknown", "sex F", "sex unknown", "all"]
+
+
+def test_sites_may_be_named_by_numbers_and_words():
+    assert list(omi_subgroups([0, 1, 1], site=pd.Series([10, "north", 9]))) == [
+        "site 9",
+        "site 10",
+        "site north",
+        "all",
+    ]
+
+
+@pytest.mark.parametrize("values", [list("FMFMFM"), [np.nan, 1, 1, 1, 1, 1]], ids=["text", "NaN"])
+def test_columns_of_values_are_not_taken_for_masks(values):
+    with pytest.raises(ValueError, match="subgroups must hold True and False, but 'sex' holds"):
+        subgroup_table(Y, SCORE, pd.DataFrame({"sex": values}), **SETTINGS)
+
+
+def test_a_threshold_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="threshold must be a number, got nan"):
+        subgroup_table(Y, SCORE, ALL, threshold=np.nan)
+
+
 def test_values_for_other_rows_are_refused():
     with pytest.raises(ValueError, match="age has 2 values for 3 rows"):
         omi_subgroups([0, 1, 1], age=[50, 60])

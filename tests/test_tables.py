@@ -184,6 +184,13 @@ def test_seed_decides_the_limits():
         ({"y_true": [0, 1, 2]}, "3 classes"),
         ({"y_true": [1, 1, 1]}, "Give pos_label"),
         ({"pos_label": 5}, "pos_label=5 is not one of the labels"),
+        (
+            {"y_true": [0, 0, np.nan], "pos_label": 0},
+            "y_true has no label in 1 rows, such as row 2",
+        ),
+        ({"y_true": ["a", None, "b"]}, "y_true has no label in 1 rows, such as row 1"),
+        ({"threshold": np.nan}, "threshold must be a number, got nan"),
+        ({"threshold": None}, "threshold must be a number, got None"),
         ({"y_score": [0.1, np.nan, 0.3]}, "y_score contains NaN"),
         ({"y_score": np.zeros((3, 3))}, "y_score has shape"),
         ({"y_score": [0.1, 0.2]}, "inconsistent numbers of samples"),
@@ -205,6 +212,18 @@ def test_bootstrap_interval_draws_patients():
     interval = bootstrap_interval(roc_auc_score, y[four], score[four], groups=four, **settings)
     assert interval == pytest.approx(bootstrap_interval(roc_auc_score, y, score, **settings))
     assert interval.low < interval.estimate < interval.high
+
+
+def test_an_interval_of_a_metric_that_some_draws_lack_is_refused():
+    y = np.arange(21) == 20  # one draw in three or so holds no positive
+
+    def sensitivity(y_true, y_score):
+        return (y_score[y_true] > 5).sum() / y_true.sum() if y_true.any() else np.nan
+
+    with pytest.raises(ValueError, match="NaN in a draw of patients"):
+        bootstrap_interval(sensitivity, y, np.arange(21), n_resamples=50, random_state=0)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        bootstrap_interval(sensitivity, y, np.arange(20), n_resamples=50)
 
 
 def coverage(n_data_sets, n_resamples, **population):

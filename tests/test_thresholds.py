@@ -91,5 +91,13 @@ def test_treating_all_is_worth_nothing_at_the_prevalence():
 def test_scores_that_are_no_probabilities_have_no_net_benefit():
     with pytest.raises(ValueError, match="between -1 and 2; a decision curve needs probabilities"):
         net_benefit([0, 1], [-1, 2])
-    with pytest.raises(ValueError, match="over 0 and under 1"):
-        net_benefit([0, 1], [0.1, 0.2], thresholds=[0, 0.5])
+
+
+@pytest.mark.parametrize("thresholds", [[0, 0.5], [0.5, 1], [np.nan], [], [[0.1, 0.2]]])
+def test_a_decision_curve_needs_a_row_of_probabilities_to_treat_from(thresholds):
+    with pytest.raises(ValueError, match="one row of numbers over 0 and under 1"):
+        net_benefit([0, 1], [0.1, 0.2], thresholds=thresholds)
+
+
+def test_one_threshold_is_a_row_of_a_decision_curve():
+    assert len(net_benefit([0, 1], [0.1, 0.2], thresholds=0.15)) == 1

@@ -145,6 +145,10 @@ class TrainingCurveDisplay:
             panel.grid(alpha=0.3)
             panel.xaxis.get_major_locator().set_params(integer=True)
         axes[0].legend()
+        told = "Validation data"
+        if any(len(fits) > 1 for fits in self.epochs.values()):
+            told += "; lines and clouds: mean ± SD over the folds"
+        axes[0].figure.supxlabel(told, fontsize="small")
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
 

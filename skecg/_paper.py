@@ -1,6 +1,7 @@
 """ECG paper in millimetres: where leads stand on the page, and what is drawn there."""
 
 import math
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ _PULSE = 0.2  # s, of 1 mV
 # still fits on A4, or up to the second figure for a beat.
 _DISTANCE = (25, 60)
 _A4 = 210  # mm, the short side
+_OUTER = 75  # mm at most above the first row and below the last; what goes further leaves the paper
 _POINT = 25.4 / 72  # mm in a point
 TRACE, _THIN, _THICK = 0.3 / _POINT, 0.08 / _POINT, 0.2 / _POINT  # widths of lines, in points
 
@@ -43,7 +45,16 @@ def check_leads(signal, name):
             f"{name} has shape {signal.shape} and type {signal.dtype}; give one ECG as numbers of "
             "shape (12, n_times), in mV. Missing leads are rows of NaN."
         )
+    if np.isinf(signal).any():
+        raise ValueError(f"{name} holds infinite values; put NaN where there is no value.")
     return signal
+
+
+def check_positive(**values):
+    """Raise ValueError for a scale of paper or time that is not a number above 0."""
+    for name, value in values.items():
+        if not (isinstance(value, Real) and 0 < value < math.inf):
+            raise ValueError(f"{name} must be a number above 0, got {value!r}.")
 
 
 class Cell(NamedTuple):
@@ -67,6 +78,7 @@ class Page(NamedTuple):
     cells: list
     width: float
     height: float
+    distance: float  # of rows
 
 
 def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, room=0):
@@ -96,6 +108,7 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
     Page
     """
     _check_choice("layout", layout, LAYOUTS)
+    check_positive(sampling_rate=rate, speed=speed, gain=gain)
     n_rows, n_columns = LAYOUTS[layout]
     n_times = signal.shape[1]
     n_shown = n_times // n_columns if consecutive else n_times
@@ -118,8 +131,8 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
         [[gain * _reach(sign * piece[2]) for piece in row] for row in pieces] for sign in (1, -1)
     )
     between = max(_together(low, high) for low, high in zip(down[:-1], up[1:], strict=True))
-    above = max(25, _whole(max(up[0]) + room + MARGIN))
-    below = max(20, _whole(max(down[-1]) + room + MARGIN))
+    above = min(max(25, _whole(max(up[0]) + room + MARGIN)), _OUTER)
+    below = min(max(20, _whole(max(down[-1]) + room + MARGIN)), _OUTER)
     least, most = _DISTANCE
     if consecutive:
         most = max(least, (_A4 - above - below) // (len(rows) - 1) // 5 * 5)
@@ -131,7 +144,7 @@ def arrange(signal, rate, *, layout, cabrera, rhythm, consecutive, speed, gain, 
         for name, x, piece, first in row
     ]
     full = left + n_columns * width + (n_columns - 1) * gap + MARGIN
-    return Page(cells, full, height)
+    return Page(cells, full, height, distance)
 
 
 def _check_choice(name, value, known):
@@ -163,6 +176,7 @@ def _whole(mm):
 def blank(page, paper, magnify, ax):
     """Return axes in millimetres that are filled with paper, and their figure."""
     _check_choice("paper", paper, PAPERS)
+    check_positive(magnify=magnify)
     plt = pyplot()
     from matplotlib.collections import LineCollection
 
@@ -225,9 +239,9 @@ def scale_text(speed, gain, magnify):
     return f"{speed:g} mm/s   {gain:g} mm/mV{enlarged}"
 
 
-def write_name(ax, cell, trace, text, *, magnify, paper):
+def write_name(ax, cell, trace, text, *, magnify, paper, highest=math.inf):
     """Write a lead's name above the beginning of its cell and the `trace` there, in mm."""
-    y = np.nanmax(trace + 1, initial=cell.y + 7)
+    y = min(np.nanmax(trace + 1, initial=cell.y + 7), highest)
     pen = {"size": 3, "magnify": magnify, "paper": paper, "weight": "bold"}
     write(ax, cell.x + 1, y, text, va="bottom", **pen)
 

@@ -309,7 +309,7 @@ class DecisionCurveDisplay:
                 ax.plot(p, self.net_benefit[column], style, color="grey", label=label, zorder=1)
         ax.plot(p, self.net_benefit["model"], label=self.name)
         # Treating all soon falls so low that the models' curves would shrink to a line.
-        top = max(line.get_ydata().max() for line in ax.lines)
+        top = max(line.get_ydata().max() for line in ax.lines) or 0.01  # 0: no model is of use
         ax.set(xlabel="Threshold probability", ylabel="Net benefit", ylim=(-top / 3, 1.1 * top))
         ax.legend()
         ax.grid(alpha=0.3)

@@ -96,6 +96,7 @@ class ECGDisplay:
             sampling_rate, caption = ecg.sampling_rate, _filters(ecg)
             ecg = ecg.signal
         signal = _paper.check_leads(ecg, "ecg")
+        _paper.check_positive(sampling_rate=sampling_rate)
         seconds = signal.shape[1] / sampling_rate
         if not (duration > 0 and 0 <= start < seconds):
             raise ValueError(
@@ -133,6 +134,7 @@ class ECGDisplay:
         ECGDisplay
         """
         beat = _paper.check_leads(beat, "beat")
+        _paper.check_positive(sampling_rate=sampling_rate)
         waves = delineate(beat[None], sampling_rate, r_index=r_index).loc[0]
         r = 1000 * _find_r_index(r_index, beat.shape[1], sampling_rate) / sampling_rate
         marks = {
@@ -210,7 +212,9 @@ class ECGDisplay:
             seen = np.isfinite(y).any()
             name = cell.name if seen else f"{cell.name} (no signal)"
             below = y[: round(_NAME / speed * self.sampling_rate)]
-            _paper.write_name(self.ax_, cell, below, name, **pen)
+            # A name above a tall R wave would stand at the lead of the row above.
+            highest = np.inf if beat else cell.y + page.distance / 2
+            _paper.write_name(self.ax_, cell, below, name, highest=highest, **pen)
             if beat and seen:
                 self._draw_marks(cell, y, speed, pen)
         lines = [_paper.scale_text(speed, gain, magnify), self.caption]

@@ -76,6 +76,15 @@ def test_panels_are_those_of_figure_5_in_its_order(nets):
     assert display.axes_[0].get_legend().get_texts()[0].get_text() == "ALVD"
 
 
+def test_figure_5_says_what_its_clouds_are_and_that_the_data_are_for_validation(nets):
+    one = TrainingCurveDisplay.from_estimator(nets[0])
+    several = TrainingCurveDisplay.from_cv_results({"ALVD": nets})
+    assert one.figure_.get_supxlabel() == "Validation data"
+    assert several.figure_.get_supxlabel() == (
+        "Validation data; lines and clouds: mean ± SD over the folds"
+    )
+
+
 def test_models_without_epochs_are_left_out(nets):
     forest = LogisticRegression().fit([[0], [1]], [0, 1])
     display = TrainingCurveDisplay.from_cv_results({"ALVD": nets, "forest": [forest]})

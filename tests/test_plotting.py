@@ -235,6 +235,10 @@ def test_given_axes_are_drawn_on(recording):
         ({"rhythm": "V7"}, "'V7' is not one of the twelve leads"),
         ({"start": 11}, "leave nothing of a recording of 10 s"),
         ({"duration": 0}, "leave nothing of a recording of 10 s"),
+        ({"sampling_rate": 0}, "sampling_rate must be a number above 0, got 0"),
+        ({"speed": 0}, "speed must be a number above 0, got 0"),
+        ({"gain": -10}, "gain must be a number above 0, got -10"),  # upside down
+        ({"magnify": 0}, "magnify must be a number above 0, got 0"),
     ],
 )
 def test_unknown_choices_are_refused(recording, params, message):
@@ -246,6 +250,35 @@ def test_missing_matplotlib_is_named_with_its_extra(recording, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install 'skecg\[plot\]'"):
         ECGDisplay.from_ecg(recording)
+
+
+def test_infinite_values_are_refused(recording):
+    recording = recording.copy()
+    recording[3, 100] = np.inf
+    with pytest.raises(ValueError, match="ecg holds infinite values"):
+        ECGDisplay.from_ecg(recording)
+
+
+def test_a_spike_leaves_the_paper_and_does_not_stretch_it(recording):
+    spike = recording.copy()
+    spike[0, 500], spike[11, 3000] = 300, -300  # mV
+    page = ECGDisplay.from_ecg(spike, rhythm="V6").figure_.get_size_inches() * 25.4
+    assert page == pytest.approx((280, 75 + 75 + 3 * 25))
+
+
+@pytest.mark.parametrize("layout", ["3x4", "6x2"])
+def test_a_lead_s_name_is_nearer_to_its_own_line_than_to_that_above(recording, layout):
+    tall = recording.copy()
+    tall[:, ::625] += 3  # an R wave of 30 mm in the first sample of each column
+    display = ECGDisplay.from_ecg(tall, layout=layout)
+    names = [text for text in display.ax_.texts if text.get_text() in LEADS]
+    rows = sorted(
+        {pulse.get_ydata()[0] for pulse in display.ax_.lines if pulse.get_label() == "1 mV"}
+    )
+    for line, name in zip(display.lines_, names, strict=True):
+        middle = np.median(line.get_ydata())
+        own = min(rows, key=lambda row: abs(middle - row))
+        assert own < name.get_position()[1] <= own + np.diff(rows).min() / 2
 
 
 def test_other_numbers_of_leads_are_refused(recording):

@@ -122,6 +122,13 @@ def test_decision_curve_is_the_net_benefit(data, model):
     assert not lines["Treat none"].get_ydata().any()
 
 
+def test_a_decision_curve_of_no_use_is_drawn():
+    rare = np.arange(1000) < 1  # treating anyone at a risk of 1 % or more harms
+    display = DecisionCurveDisplay.from_predictions(rare, np.linspace(0, 1, 1000))
+    low, high = display.ax_.get_ylim()
+    assert low < 0 < high
+
+
 def test_a_second_model_joins_the_decision_curve(data):
     X, y = data
     prob = 1 / (1 + np.exp(1.5 - X[:, 0]))

@@ -24,7 +24,7 @@ table { border-collapse: collapse; margin: 6px 0 }
 th, td { text-align: left; vertical-align: top; padding: 2px 10px 2px 0;
   border-bottom: 1px solid #ccc }
 td { white-space: pre-line }
-td:not(:last-child) { overflow-wrap: normal }
+td:not(:last-child), th:not(:only-of-type) { overflow-wrap: normal }
 .alert { font-weight: bold; border: 2px solid #111; padding: 6px 10px; margin: 6px 0 }
 .headline { font-size: 22px; font-weight: bold }
 figure { margin: 6px 0; overflow-x: auto; break-inside: avoid }

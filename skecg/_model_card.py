@@ -10,6 +10,7 @@ from ._base import NetClassifier
 from ._document import Section, Table, to_html, to_markdown
 from ._files import whole_file
 from ._forest import FeatureForestClassifier
+from ._validation import positive_class
 from .calibration import PriorCorrection
 from .persistence import _input, _parts
 
@@ -55,6 +56,7 @@ def model_card(
     training_data=None,
     test_data=None,
     threshold=None,
+    threshold_from=None,
     metrics=None,
     subgroups=None,
     intended_use=None,
@@ -75,6 +77,8 @@ def model_card(
         Which patients, where, when, how many, and how many of them had the disease.
     threshold : float, default=None
         The operating point of the tables.
+    threshold_from : str, default=None
+        On which data and how it was chosen: on the test data the measures flatter.
     metrics : DataFrame, default=None
         From :func:`skecg.metrics.classification_table`, of the test data.
     subgroups : DataFrame, default=None
@@ -119,14 +123,17 @@ def model_card(
     title = f"Model card: {type(list(_parts(estimator))[-1]).__name__}"
     prevalence = _prevalence(subgroups)
     data = [("Training data", training_data), ("Test data", test_data), ("Prevalence", prevalence)]
-    at = [] if threshold is None else [f"Operating point: a score of {threshold:.3g} and over."]
+    at = _operating_point(threshold, threshold_from, metrics)
+    positive = dict(about).get("Positive class")
     known = {
         5: training_data and test_data and "see Data",
         7: dict(about)["Estimator"],
         9: f"the ECG itself; {dict(about)['Input']}",
         12: protocol and "see Protocol",
+        13: _balance(estimator),
         15: f"a score from 0 to 1 for each of the classes {dict(about)['Classes']}"
-        + ("" if threshold is None else f"; positive from {threshold:.3g}"),
+        + (f"; positive from {threshold:.3g}" if threshold is not None else "")
+        + (f"; {positive} is the positive class" if positive else ""),
         21: prevalence,
         22: protocol and "see Summary and Protocol; the weights are in the model's file",
         23: metrics is not None and subgroups is not None and "see Performance and Subgroups",
@@ -162,12 +169,21 @@ def describe(estimator):
         "columns": takes["columns"] and len(takes["columns"]),
     }
     classes = getattr(estimator, "classes_", None)
+    two = classes is not None and len(classes) == 2
     return [
         ("Estimator", names),
         ("Input", ", ".join(f"{k} {v}" for k, v in told.items() if v is not None) or "not known"),
         ("Classes", "none" if classes is None else ", ".join(map(str, classes))),
+        *([("Positive class", str(classes[positive_column(estimator)]))] if two else []),
         ("Software", ", ".join(f"{name} {version(name)}" for name in _PACKAGES)),
     ]
+
+
+def positive_column(estimator):
+    """Return which column is the positive class's, as the parts of an estimator say."""
+    labels = [getattr(part, "pos_label", None) for part in _parts(estimator)]
+    chosen = next((label for label in labels if label is not None), None)
+    return positive_class(estimator.classes_, chosen)
 
 
 def _protocol(estimator):
@@ -181,12 +197,35 @@ def _protocol(estimator):
             told = ", ".join(f"{key} {_short(getattr(part, key))}" for key in shown)
             rows.append((name, f"{n:,} weights; {told}; epoch {part.best_epoch_} kept"))
         elif isinstance(part, FeatureForestClassifier):
-            told = f"preset {part.preset}, {len(part.feature_names_)} features"
+            n = "" if part.n_estimators is None else f", {part.n_estimators} trees"
+            told = f"preset {part.preset}{n}, {len(part.feature_names_)} features"
             rows.append((name, f"{told}, random_state {part.random_state}"))
         elif isinstance(part, PriorCorrection):
             shares = ", ".join(f"{share:.3g}" for share in part.prevalence_)
             rows.append((name, f"to shares of the classes {shares}"))
     return rows
+
+
+def _balance(estimator):
+    """Return how a network's batches were balanced, and whether that was made up for."""
+    parts = list(_parts(estimator))
+    ways = {part.sampling for part in parts if isinstance(part, NetClassifier)}
+    if len(ways) != 1:
+        return None
+    (way,) = ways
+    if way is None:
+        return "the batches are as the data"
+    corrected = any(isinstance(part, PriorCorrection) for part in parts)
+    calibrated = any(hasattr(part, "calibrated_classifiers_") for part in parts)
+    then = "brought back to the" if corrected or calibrated else "not brought back to the"
+    return f"the batches are balanced (sampling {way}); probabilities {then} prevalence"
+
+
+def _operating_point(threshold, threshold_from, metrics):
+    if threshold is None and metrics is None:
+        return []
+    at = _TO_FILL if threshold is None else f"a score of {threshold:.3g} and over"
+    return [f"Operating point: {at}. Chosen on: {threshold_from or _TO_FILL}."]
 
 
 def _short(value):
@@ -212,7 +251,14 @@ def _metrics(metrics):
     if metrics is None:
         return [_TO_FILL]
     rows = [(name, _interval(*row)) for name, row in metrics.iterrows()]
-    return [Table(rows, ("Measure", "Estimate (interval)"))]
+    return [Table(rows, ("Measure", "Estimate (interval)")), _level(metrics)]
+
+
+def _level(table):
+    """Return what the intervals of a table are."""
+    confidence = table.attrs.get("confidence")
+    level = _TO_FILL if confidence is None else f"{100 * confidence:.3g} %"
+    return f"Intervals: {level}, by resampling of patients."
 
 
 def _interval(estimate, low, high):
@@ -234,4 +280,4 @@ def _subgroups(subgroups):
         )
         for (unit, name), row in subgroups.iterrows()
     ]
-    return [Table(rows, ("Subgroup", "n (positive)", *names))]
+    return [Table(rows, ("Subgroup", "n (positive)", *names)), _level(subgroups)]

@@ -178,7 +178,8 @@ def subgroup_table(
     DataFrame
         Indexed by unit ("every ECG", "patient", "first ECG") and subgroup. Columns n, n_positive
         and n_patients; then Sens, Sens_low, Sens_high and likewise Spec, PPV, NPV, AUC and AP.
-        NaN where a measure is undefined, such as the AUC of positives only.
+        NaN where a measure is undefined, such as the AUC of positives only. Its ``attrs`` hold the
+        level of the intervals as "confidence".
 
     Examples
     --------
@@ -218,7 +219,9 @@ def subgroup_table(
             rows[unit, name] = _subgroup(*part, threshold, confidence, n_resamples, random_state)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(rows, names=["unit", "subgroup"])
-    return table.astype({"n": int, "n_positive": int, "n_patients": int})
+    table = table.astype({"n": int, "n_positive": int, "n_patients": int})
+    table.attrs["confidence"] = confidence
+    return table
 
 
 def _first_rows(patient, order):

@@ -148,7 +148,8 @@ def classification_table(
     DataFrame
         Columns estimate, low and high; a row a measure: Acc (accuracy), Sens (sensitivity), Spec
         (specificity), PPV and NPV (predictive values), F1, AUC (area under the ROC curve), AP
-        (average precision). NaN where a measure is undefined.
+        (average precision). NaN where a measure is undefined. Its ``attrs`` hold the level of the
+        intervals as "confidence".
 
     References
     ----------
@@ -179,7 +180,9 @@ def classification_table(
     check_threshold(threshold)
     y, score = positives_and_scores(y_true, y_score, pos_label)
     patient = patient_numbers(groups, len(y))
-    return measure_table(y, score, threshold, patient, confidence, n_resamples, random_state)
+    table = measure_table(y, score, threshold, patient, confidence, n_resamples, random_state)
+    table.attrs["confidence"] = confidence
+    return table
 
 
 def measure_table(y, score, threshold, patient, confidence, n_resamples, random_state):

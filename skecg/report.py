@@ -1,6 +1,7 @@
 """Pages to read: one ECG with what a model makes of it, and a model with what is known of it."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,9 @@ from ._base import NetClassifier
 from ._document import Alert, Headline, Picture, Section, Table, to_html, to_pdf
 from ._files import whole_file
 from ._forest import _HIGH, _LOW, FeatureForestClassifier
-from ._model_card import DISCLAIMER, describe, model_card
+from ._model_card import DISCLAIMER, describe, model_card, positive_column
 from ._paper import pyplot
 from ._quality import unusable
-from ._validation import positive_class
 from .calibration import PriorCorrection
 from .clinical import STEMICriteriaClassifier
 from .feature_extraction import BeatFeatures, add_patient
@@ -263,19 +263,12 @@ def _given(estimator, ecg, found):
     return found["beat"][:, :, _SEEN] if n_times == 400 else found["beat"]
 
 
-def _positive(estimator):
-    """Return which column is the positive class's."""
-    labels = [getattr(part, "pos_label", None) for part in _parts(estimator)]
-    chosen = next((label for label in labels if label is not None), None)
-    return positive_class(estimator.classes_, chosen)
-
-
 def _result(estimator, ecg, found, calibrated_on):
     if found["beat"] is None:
         return [Alert(f"No score: {found['quality']['remarks']}.")]
     if not np.isfinite(found["beat"]).all():
         return [Alert(f"No score: no values in {found['quality']['missing_leads']}.")]
-    code = _positive(estimator)
+    code = positive_column(estimator)
     try:
         share = 100 * float(estimator.predict_proba(_given(estimator, ecg, found))[0, code])
     except ValueError as error:
@@ -310,7 +303,7 @@ def _explanation(estimator, ecg, found):
     nets = [part for part in parts if isinstance(part, NetClassifier)]
     ends = [part for part in parts if isinstance(part, Pipeline) and part[-1] in nets]
     forests = [part for part in parts if isinstance(part, FeatureForestClassifier)]
-    label = estimator.classes_[_positive(estimator)]
+    label = estimator.classes_[positive_column(estimator)]
     try:
         if len(nets) == len(ends) == 1 and not forests:
             display = SaliencyDisplay.from_estimator(
@@ -349,7 +342,8 @@ def _picture(display, alt, caption=""):
 
 
 def _tracing(ecg):
-    display = ECGDisplay.from_ecg(ecg)
+    drawable = np.where(np.isinf(ecg.signal), np.nan, ecg.signal)
+    display = ECGDisplay.from_ecg(replace(ecg, signal=drawable))
     return _picture(display, "Twelve leads on ECG paper", "True scale in print at 100 %.")
 
 

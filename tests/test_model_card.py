@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skecg import ALVDClassifier, FeatureForestClassifier
+from skecg.calibration import PriorCorrection
 from skecg.datasets import make_omi
 from skecg.metrics import classification_table, omi_subgroups, subgroup_table
 from skecg.persistence import save_model
@@ -44,6 +45,48 @@ def test_card_gives_measures_with_their_intervals(card):
     assert f"| Sens | 0.500 ({low:.3f} to {high:.3f}) |" in card
     assert "| every ECG, sex M | 60 (20) | 0.000 (" in card
     assert "test data: 40 of 120 ECGs (33.3%), 120 patients" in card
+
+
+def test_card_tells_the_level_of_its_intervals(card, forest):
+    assert card.count("Intervals: 95 %, by resampling of patients.") == 2
+    settings = {"threshold": 0.5, "n_resamples": 100, "confidence": 0.9}
+    assert "Intervals: 90 %," in model_card(forest, metrics=classification_table(Y, P, **settings))
+    unknown = classification_table(Y, P, **settings)
+    unknown.attrs.clear()
+    assert "Intervals: TO FILL," in model_card(forest, metrics=unknown)
+
+
+def test_card_asks_how_the_operating_point_was_chosen(card, forest):
+    assert "Operating point: a score of 0.5 and over. Chosen on: TO FILL." in card
+    told = model_card(forest, threshold=0.3, threshold_from="validation data, highest F1")
+    assert "a score of 0.3 and over. Chosen on: validation data, highest F1." in told
+    table = classification_table(Y, P, threshold=0.3, n_resamples=10)
+    assert "Operating point: TO FILL. Chosen on: TO FILL." in model_card(forest, metrics=table)
+    assert "Operating point" not in model_card(forest)
+
+
+@pytest.mark.parametrize("pos_label", ["OMI", None])
+def test_card_names_the_positive_class(pos_label):
+    X, y, _ = make_omi(60, prevalence=0.5, random_state=0)
+    y = np.where(y == 1, "OMI", "no OMI")
+    forest = FeatureForestClassifier(n_estimators=20, pos_label=pos_label, random_state=0)
+    text = model_card(forest.fit(X, y))
+    positive = pos_label or "no OMI"  # which sorts last
+    assert f"| Positive class | {positive} |" in text
+    assert f"; {positive} is the positive class |" in text
+
+
+@pytest.mark.parametrize(
+    ("corrects", "told"),
+    [(False, "not brought back to the prevalence"), (True, "probabilities brought back to the")],
+)
+def test_card_tells_what_was_done_about_class_imbalance(corrects, told):
+    X, y, _ = make_omi(60, prevalence=0.5, random_state=0)
+    net = ALVDClassifier(max_epochs=1, random_state=0)
+    text = model_card((PriorCorrection(net) if corrects else net).fit(X, y))
+    row = next(line for line in text.splitlines() if line.startswith("| 13 |"))
+    assert "sampling undersample" in row
+    assert told in row
 
 
 def test_what_nobody_told_is_to_be_filled(card, forest):

@@ -238,6 +238,8 @@ def bad(ecg, kind):
         signal[:] = 0
     elif kind == "nothing but NaN":
         signal[:] = np.nan
+    elif kind == "infinity":
+        signal[6, 100] = np.inf
     elif kind == "1 s":
         signal = signal[:, :500]
     elif kind == "a lead missing":
@@ -246,7 +248,7 @@ def bad(ecg, kind):
     return replace(ecg, signal=signal)
 
 
-@pytest.mark.parametrize("kind", ["flat", "nothing but NaN", "1 s"])
+@pytest.mark.parametrize("kind", ["flat", "nothing but NaN", "infinity", "1 s"])
 def test_page_of_a_bad_recording_says_what_could_not_be_done(kind, rules, ecg, tmp_path):
     text = report(rules, bad(ecg, kind), tmp_path).text
     assert "No score: " in text

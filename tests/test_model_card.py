@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from browser import open_page
 
 from skecg import ALVDClassifier, FeatureForestClassifier
 from skecg.calibration import PriorCorrection
@@ -121,6 +122,18 @@ def test_text_of_a_card_is_text_in_markdown_and_html(forest, tmp_path):
     page = (tmp_path / "card.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | [x]" in page
+
+
+def test_words_at_the_head_of_a_table_are_not_broken(forest, tmp_path):
+    path = tmp_path / "card.html"
+    model_card(forest, path=path)
+    measure = "<script>document.title=document.querySelectorAll('tr')[N].offsetHeight</script>"
+    text = re.sub(r"<meta http-equiv.*?>", "", path.read_text(encoding="utf-8"))
+    n = text[: text.index("<th>Item</th>")].count("<tr>") - 1
+    path.write_text(text.replace("</body>", measure.replace("N", str(n)) + "</body>"))
+    dom, _, _ = open_page(path)
+    height = int(re.search(r"<title>(\d+)</title>", dom).group(1))
+    assert height < 40  # one line of letters of 15 pixels
 
 
 def test_card_is_written_as_it_is_returned_and_goes_into_a_model_file(forest, card, tmp_path):

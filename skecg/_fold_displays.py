@@ -222,7 +222,19 @@ class ComparisonDisplay:
                 for name in table
                 if name.startswith("test_")
             }
-        return cls(table=table, scores=scores or _SCORES).plot(ax=ax)
+        scores = scores or _SCORES
+        absent = [name for name in scores if name not in table]
+        if absent:
+            raise ValueError(
+                f"cv_results lacks the scores {absent}; choose among its columns by scores, a dict "
+                "of names and titles."
+            )
+        if table[list(scores)].isna().any(axis=None):
+            raise ValueError(
+                "cv_results lacks the score of some fold, whose fit may have failed; the mean of "
+                "the others would flatter or belittle its model."
+            )
+        return cls(table=table, scores=scores).plot(ax=ax)
 
     def summary(self):
         """Return mean ± SD over the folds as text: the paper's Table 4.

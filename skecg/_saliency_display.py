@@ -206,6 +206,9 @@ class SaliencyDisplay:
                 f"saliency has shape {saliency.shape}, but a beat of {beat.shape[1]} samples has "
                 f"{n_windows} windows of {self.window}: give (12, {n_windows})."
             )
+        for name, values in (("beat", beat), ("saliency", saliency)):
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} holds missing values; maps are of complete beats.")
         rate = self.sampling_rate
         page = _paper.arrange(
             beat,

@@ -4,14 +4,16 @@ import numpy as np
 from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
 
 from ._fold_displays import new_axes
-from ._resampling import positives_and_scores, rates
+from ._resampling import check_threshold, positives_and_scores, rates
 from ._thresholds import f1_threshold, net_benefit
+from ._validation import named_positive
 from .model_selection import _last_step
 
 
 def _positive_score(estimator, X, pos_label):
     """Return the probability of the positive class, and its label."""
     classes = list(estimator.classes_)
+    pos_label = named_positive(estimator) if pos_label is None else pos_label
     pos_label = classes[1] if pos_label is None else pos_label
     if pos_label not in classes:
         raise ValueError(f"pos_label={pos_label!r} is not one of the classes {classes}.")
@@ -84,7 +86,8 @@ class OperatingPointDisplay:
             Operating point, chosen on other data; None takes :func:`skecg.metrics.f1_threshold` of
             these data, and the legend says so.
         pos_label : label, default=None
-            The positive of the two classes; None takes ``classes_[1]``.
+            The positive of the two classes; None takes the one that the estimator, or the one
+            inside it, names, else ``classes_[1]``.
         name : str, default=None
             For the legend; None takes the class's name.
         ax : array-like of 2 matplotlib Axes, default=None
@@ -127,8 +130,11 @@ class OperatingPointDisplay:
         """
         axes = new_axes(cls.__name__, ax, 2, ncols=2, figsize=(9, 4.5))
         y, score = positives_and_scores(y_true, y_score, pos_label)
+        if y.all() or not y.any():
+            raise ValueError("The curves need rows of both classes, but y_true holds one only.")
         chosen_here = threshold is None
         threshold = f1_threshold(y, score) if chosen_here else threshold
+        check_threshold(threshold)
         called = score >= threshold
         counts = [(y & called), (y & ~called), (~y & called), (~y & ~called)]
         _, sensitivity, specificity, ppv, *_ = rates(*(np.float64(c.sum()) for c in counts))
@@ -244,7 +250,8 @@ class DecisionCurveDisplay:
         thresholds : array-like of shape (n_thresholds,), default=None
             As in :func:`skecg.metrics.net_benefit`.
         pos_label : label, default=None
-            The positive of the two classes; None takes ``classes_[1]``.
+            The positive of the two classes; None takes the one that the estimator, or the one
+            inside it, names, else ``classes_[1]``.
         name : str, default=None
             For the legend; None takes the class's name.
         ax : matplotlib Axes, default=None

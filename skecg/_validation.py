@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_X_y, column_or_1d, validate_data
@@ -308,6 +309,17 @@ def _group_share(codes, groups, fraction, rng):
         "No split by patient was found that leaves every class on both sides. Give fold=, or "
         "X_val= and y_val=."
     )
+
+
+def named_positive(estimator):
+    """Return the positive label that an estimator names, or the one inside it; None without."""
+    while estimator is not None:
+        label = getattr(estimator, "pos_label", None)
+        if label is not None:
+            return label
+        is_pipeline = isinstance(estimator, Pipeline)
+        estimator = estimator[-1] if is_pipeline else getattr(estimator, "estimator", None)
+    return None
 
 
 def positive_class(classes, pos_label):

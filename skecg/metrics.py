@@ -8,6 +8,7 @@ from ._comparison import delong_test, paired_differences
 from ._subgroups import omi_subgroups, subgroup_table
 from ._tables import bootstrap_interval, classification_table
 from ._thresholds import f1_threshold, net_benefit, rule_in_threshold, rule_out_threshold
+from ._validation import named_positive
 
 __all__ = [
     "auc_ap_score",
@@ -139,8 +140,9 @@ def auc_ap_scorer(estimator, X, y):
     Parameters
     ----------
     estimator : estimator
-        Fitted, with ``predict_proba``, which is called once, and ``classes_``, the second
-        of which is the positive of two. For another make a scorer of your own:
+        Fitted, with ``predict_proba``, which is called once, and ``classes_``. The positive of two
+        is the `pos_label` that the estimator, or the one inside it, names, else ``classes_[1]``.
+        For another make a scorer of your own:
         ``make_scorer(auc_ap_score, response_method="predict_proba", pos_label="OMI")``.
     X : array-like of shape (n_samples, ...)
         What the estimator takes.
@@ -161,4 +163,9 @@ def auc_ap_scorer(estimator, X, y):
     >>> bool(scores.min() > 0.98)
     True
     """
-    return auc_ap_score(y, estimator.predict_proba(X), labels=estimator.classes_)
+    return auc_ap_score(
+        y,
+        estimator.predict_proba(X),
+        pos_label=named_positive(estimator),
+        labels=estimator.classes_,
+    )

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ._comparison import best_fold, fold_differences
 from ._duplicates import DuplicateECGWarning, find_duplicates, warn_of_duplicates
 from ._fold_cache import fingerprint, read_fit, write_fit
-from ._validation import check_folds, check_groups, draw_seed, validation_fold
+from ._validation import check_folds, check_groups, draw_seed, named_positive, validation_fold
 from .metrics import _auc_ap
 
 __all__ = [
@@ -403,7 +403,7 @@ def _common_pos_label(estimators):
     named = {
         name: label
         for name, estimator in estimators.items()
-        if (label := getattr(_last_step(estimator), "pos_label", None)) is not None
+        if (label := named_positive(estimator)) is not None
     }
     if len(set(named.values())) > 1:
         raise ValueError(

@@ -129,6 +129,15 @@ def test_results_of_scikit_learn_are_drawn_as_well():
     ]
 
 
+def test_scores_that_are_not_there_are_refused():
+    table = ten_folds()
+    with pytest.raises(ValueError, match=r"lacks the scores \['test_f1'\]"):
+        ComparisonDisplay.from_cv_results(table, scores={"test_f1": "F1"})
+    failed = {"a": {"test_score": [0.5, np.nan]}, "b": {"test_score": [0.5, 0.6]}}
+    with pytest.raises(ValueError, match="lacks the score of some fold"):
+        ComparisonDisplay.from_cv_results(failed)
+
+
 def test_a_figure_of_ones_own_is_drawn_into():
     _, ax = plt.subplots()
     display = ComparisonDisplay.from_cv_results(ten_folds(), scores={"test_auc": "AUC"}, ax=ax)

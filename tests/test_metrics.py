@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, make_scorer, roc_auc_score
 from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import label_binarize
 
+from skecg.calibration import PriorCorrection
 from skecg.metrics import _auc_ap, auc_ap_score, auc_ap_scorer
 
 
@@ -106,6 +109,13 @@ class Counting(ClassifierMixin, BaseEstimator):
         return np.asarray(X)[:, : len(self.classes_)]
 
 
+class Named(Counting):
+    """One that says which label is its positive."""
+
+    def __init__(self, pos_label=None):
+        self.pos_label = pos_label
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_scorer_asks_for_probabilities_once(n_classes):
     y, proba = draw(0, n_classes)
@@ -122,6 +132,17 @@ def test_scorer_of_ones_own_takes_pos_label_and_alpha():
     scorer = make_scorer(auc_ap_score, response_method="predict_proba", pos_label="OMI", alpha=0.25)
     expected = auc_ap_score(y, proba[:, 1], alpha=0.25)
     assert scorer(model, X, named) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, make_pipeline, PriorCorrection, FrozenEstimator])
+def test_scorer_takes_the_positive_that_an_estimator_names(wrap):
+    y, X = draw(1)
+    named = np.array(["no OMI", "OMI"])[y]  # OMI sorts first
+    X = X[:, ::-1]
+    model = wrap(Named(pos_label="OMI").fit(X, named)).fit(X, named)
+    expected = auc_ap_score(y, model.predict_proba(X)[:, 0])
+    assert auc_ap_scorer(model, X, named) == pytest.approx(expected)
+    assert auc_ap_scorer(Counting().fit(X, named), X, named) != pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize("labels", [(0, 1), ("OMI", "no OMI"), ("a", "b", "c")], ids=repr)

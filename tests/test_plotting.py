@@ -366,6 +366,14 @@ def test_signed_maps_are_coloured_about_zero(beats):
     assert display.squares_.cmap.name == "cividis_r"
 
 
+@pytest.mark.parametrize("name", ["beat", "saliency"])
+def test_maps_with_missing_values_are_refused(beats, name):
+    given = {"beat": beats[:1].copy(), "saliency": np.abs(beats[:1])}
+    given[name][0, 3] = np.nan
+    with pytest.raises(ValueError, match=f"{name} holds missing values"):
+        SaliencyDisplay.from_maps(given["beat"], given["saliency"])
+
+
 def test_maps_and_beats_of_unequal_shape_are_refused(beats):
     with pytest.raises(
         ValueError, match=r"beats has shape \(\d+, 12, 400\) and maps \(1, 12, 400\)"

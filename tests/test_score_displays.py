@@ -11,6 +11,7 @@ from sklearn.metrics import (
     recall_score,
     roc_auc_score,
 )
+from sklearn.model_selection import FixedThresholdClassifier
 
 from skecg.metrics import f1_threshold, net_benefit
 from skecg.plotting import DecisionCurveDisplay, OperatingPointDisplay
@@ -100,6 +101,28 @@ def test_an_estimator_is_drawn_by_the_probability_of_its_positive(data, model):
     assert display.roc.roc_auc == pytest.approx(roc_auc_score(y, X[:, 0]))
     with pytest.raises(ValueError, match="pos_label='STEMI' is not one of the classes"):
         OperatingPointDisplay.from_estimator(first, X, named, pos_label="STEMI")
+
+
+@pytest.mark.parametrize("display", [OperatingPointDisplay, DecisionCurveDisplay])
+def test_the_positive_that_an_estimator_names_is_drawn(data, display):
+    X, y = data
+    named = np.where(y == 1, "OMI", "no OMI")  # OMI sorts first
+    model = FixedThresholdClassifier(LogisticRegression(), pos_label="OMI").fit(X, named)
+    ours, asked = (display.from_estimator(model, X, named, pos_label=p) for p in (None, "OMI"))
+    for mine, theirs in zip(ours.figure_.axes, asked.figure_.axes, strict=True):
+        for line, expected in zip(mine.lines, theirs.lines, strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), expected.get_ydata())
+    prevalence = texts(ours.figure_.axes[-1])
+    if display is OperatingPointDisplay:
+        assert f"prevalence {y.mean():.3f}" in prevalence
+
+
+def test_curves_of_one_class_or_at_no_threshold_are_refused(data):
+    X, y = data
+    with pytest.raises(ValueError, match="need rows of both classes"):
+        OperatingPointDisplay.from_predictions([1, 1], [0.2, 0.5], pos_label=1, threshold=0.3)
+    with pytest.raises(ValueError, match="threshold must be a number, got nan"):
+        OperatingPointDisplay.from_predictions(y, X[:, 0], threshold=np.nan)
 
 
 def test_curves_are_drawn_again_elsewhere(data):

@@ -184,6 +184,7 @@ def blank(page, paper, magnify, ax):
         size = magnify * page.width / 25.4, magnify * page.height / 25.4
         figure = plt.figure(figsize=size)
         ax = figure.add_axes((0, 0, 1, 1))
+    ax.clear()  # paper covers what is there
     ground, thin, thick = PAPERS[paper]
     ax.set(xlim=(0, page.width), ylim=(0, page.height), aspect="equal", facecolor=ground)
     ax.set(xticks=[], yticks=[])

@@ -199,10 +199,11 @@ def subgroup_table(
     masks = pd.DataFrame(subgroups)
     _check_length(masks, "subgroups", len(y))
     for name, mask in masks.items():
-        if not mask.isin([False, True]).all():
+        wrong = mask[~mask.isin([False, True])]
+        if len(wrong):
             raise ValueError(
-                f"subgroups must hold True and False, but {name!r} holds {mask.iloc[0]!r} and the "
-                "like. omi_subgroups makes such columns of values."
+                f"subgroups must hold True and False, but {name!r} holds {wrong.tolist()[0]!r}. "
+                "omi_subgroups makes such columns of values."
             )
     patient = patient_numbers(groups, len(y))
     units = ["every ECG"] if groups is None else ["every ECG", "patient", "first ECG"]

@@ -166,8 +166,8 @@ class ECGDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on, whose size then sets the scale. None makes a figure as large as the
-            page: true scale.
+            Axes to draw on, whose size then sets the scale; what they hold is cleared. None makes a
+            figure as large as the page: true scale.
         layout : {"3x4", "6x2"}, default="3x4"
             Rows and columns of leads.
         rhythm : str or None, default="II"

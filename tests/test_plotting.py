@@ -227,6 +227,14 @@ def test_given_axes_are_drawn_on(recording):
     assert plt.get_fignums() == [figure.number]
 
 
+def test_a_second_ecg_on_the_same_axes_takes_the_place_of_the_first(recording):
+    _, ax = plt.subplots()
+    display = ECGDisplay.from_ecg(recording, ax=ax)
+    before = len(ax.lines), len(ax.texts), len(ax.collections)
+    display.plot(ax=ax, paper="grey")
+    assert (len(ax.lines), len(ax.texts), len(ax.collections)) == before
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -237,7 +237,7 @@ class ComparisonDisplay:
         return cls(table=table, scores=scores).plot(ax=ax)
 
     def summary(self):
-        """Return mean ± SD over the folds as text: the paper's Table 4.
+        """Return mean ± SD over the folds as text, of one fold its score: the paper's Table 4.
 
         Returns
         -------
@@ -245,7 +245,8 @@ class ComparisonDisplay:
             A row a model, a column a score.
         """
         by_model = self.table.groupby("model", sort=False)[list(self.scores)]
-        text = by_model.mean().map("{:.3f}".format) + " ± " + by_model.std().map("{:.3f}".format)
+        spread = by_model.std().map(lambda sd: "" if np.isnan(sd) else f" ± {sd:.3f}")
+        text = by_model.mean().map("{:.3f}".format) + spread
         return text.rename(columns=self.scores)
 
     def plot(self, *, ax=None):

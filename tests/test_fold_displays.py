@@ -104,6 +104,12 @@ def test_summary_is_table_4():
     assert {model: tuple(row) for model, row in summary.iterrows()} == TABLE_4
 
 
+def test_summary_of_one_fold_is_its_score():
+    table = pd.DataFrame({"model": ["a"], "fold": [0], "test_auc": [0.8]})
+    display = ComparisonDisplay.from_cv_results(table, scores={"test_auc": "AUC"})
+    assert display.summary().loc["a", "AUC"] == "0.800"
+
+
 def test_every_fold_is_a_point():
     table = ten_folds()
     display = ComparisonDisplay.from_cv_results(table)

@@ -185,7 +185,7 @@ def _measure(ecg):
         return {"quality": quality, "beat": None, "table": None}
     features = BeatFeatures().set_output(transform="pandas")
     table = features.fit_transform(np.nan_to_num(beat))
-    age = np.nan if ecg.age is None or not 0 <= ecg.age <= 120 else ecg.age
+    age = ecg.age if _is_age(ecg.age) else np.nan
     rate = quality["heart_rate"]
     rate = rate if 10 <= rate <= 400 else np.nan
     table = add_patient(table, age=[age], sex=[ecg.sex], heart_rate=[rate])
@@ -354,12 +354,23 @@ def _median_beat(found):
     return [_picture(display, "Median beat with P, J, ST and T marked")]
 
 
+def _is_age(age):
+    return age is not None and 0 <= age <= 120
+
+
+def _age(age):
+    """Return an age in words, or None."""
+    if age is None or np.isnan(age):
+        return None
+    return f"{age:.0f} years" + ("" if _is_age(age) else ", taken as unknown")
+
+
 def _recording(ecg, show_identifiers):
     """Return what the file tells."""
     seconds = ecg.signal.shape[1] / ecg.sampling_rate
     told = {
         "Recorded": ecg.acquired and ecg.acquired.isoformat(" ", "seconds"),
-        "Age": None if ecg.age is None else f"{ecg.age:.0f} years",
+        "Age": _age(ecg.age),
         "Sex": ecg.sex,
         "Format": ecg.format,
         "Length": f"{seconds:.4g} s at {ecg.sampling_rate:g} Hz",

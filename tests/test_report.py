@@ -272,6 +272,15 @@ def test_axes_are_not_told_without_the_leads_they_come_from(rules, ecg, tmp_path
     assert "QRS duration not found" not in text
 
 
+@pytest.mark.parametrize(
+    ("age", "told"),
+    [(61, "61 years"), (300, "300 years, taken as unknown"), (np.nan, "not told")],
+)
+def test_an_age_that_the_rules_do_not_use_is_called_so(age, told, rules, ecg, tmp_path):
+    text = report(rules, replace(ecg, age=age), tmp_path).text
+    assert f"Age {told} Sex" in text
+
+
 def test_doubt_about_the_recording_stands_beside_the_score(rules, ecg, tmp_path):
     text = report(rules, ecg, tmp_path).text
     assert "The recording is doubtful: recorded with a high-pass of 0.5 Hz" in text

@@ -239,7 +239,7 @@ def bad(ecg, kind):
     elif kind == "nothing but NaN":
         signal[:] = np.nan
     elif kind == "infinity":
-        signal[6, 100] = np.inf
+        signal[0, 100] = np.inf
     elif kind == "1 s":
         signal = signal[:, :500]
     elif kind == "a lead missing":

@@ -20,6 +20,7 @@ from ._resampling import (
     positives_and_scores,
     standard_errors,
 )
+from ._validation import check_folds
 
 
 def paired_differences(
@@ -29,6 +30,7 @@ def paired_differences(
     reference,
     thresholds=None,
     groups=None,
+    fold=None,
     pos_label=None,
     confidence=0.95,
     n_resamples=2000,
@@ -52,6 +54,10 @@ def paired_differences(
         Each model's threshold, chosen on other data; None compares AUC and AP only.
     groups : array-like of shape (n_samples,), default=None
         Patients; None means one row a patient.
+    fold : array-like of shape (n_samples,), default=None
+        For out-of-fold scores: the fold that each row was tested in. AUC and AP are then the means
+        of those within folds. Without it the scores of all rows are ranked together, as is right
+        for one model, but not for one a fold: their scores may be of different height.
     pos_label : label, default=None
         The positive of the two classes; None takes the second of the sorted labels.
     confidence : float, default=0.95
@@ -97,7 +103,8 @@ def paired_differences(
     measures = {}
     for name, scores in y_scores.items():
         y, score = positives_and_scores(y_true, scores, pos_label)
-        measures[name] = Measures(y, score, np.inf if thresholds is None else thresholds[name])
+        cut = np.inf if thresholds is None else thresholds[name]
+        measures[name] = Measures(y, score, cut, _check_fold(fold, y))
     metrics = slice(6, 8) if thresholds is None else slice(0, 8)
     patient = patient_numbers(groups, len(y))
     others = [name for name in measures if name != reference]
@@ -120,6 +127,17 @@ def paired_differences(
     }
     index = pd.MultiIndex.from_product([others, METRICS[metrics]], names=["model", "metric"])
     return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index)
+
+
+def _check_fold(fold, y):
+    """Return folds as integers, or None; all must hold both classes."""
+    if fold is None:
+        return None
+    fold = check_folds(fold, len(y))
+    for k in np.unique(fold):
+        if len(np.unique(y[fold == k])) < 2:
+            raise ValueError(f"Fold {k} holds one class only: AUC and AP are undefined there.")
+    return fold
 
 
 class DeLong(NamedTuple):

@@ -128,26 +128,42 @@ class Measures:
     score : ndarray of shape (n_samples,)
     threshold : float
         Scores from here on are called positive.
+    fold : ndarray of int of shape (n_samples,), default=None
+        AUC and AP are then the means of those within folds, whose scores are of different models.
     """
 
-    def __init__(self, y, score, threshold):
+    def __init__(self, y, score, threshold, fold=None):
         called = score >= threshold
         self.parts = np.stack([y & called, y & ~called, ~y & called, ~y & ~called], axis=1)
-        self.order = np.argsort(-score, kind="stable")
-        self.y = y[self.order]
-        # Rows of equal score count together, at the last of them.
-        self.ends = np.append(np.flatnonzero(np.diff(score[self.order])), len(score) - 1)
+        fold = np.zeros(len(y)) if fold is None else fold
+        self.folds = [_Areas(y, score, np.flatnonzero(fold == k)) for k in np.unique(fold)]
 
     def __call__(self, weights):
         """Return the measures, shape (n, 8), for weights of shape (n, n_samples).
 
         NaN where one is undefined, such as Sens without a positive.
         """
-        auc, ap = self._areas(weights)
+        areas = np.stack([each(weights) for each in self.folds])
+        if len(areas) == 1:
+            auc, ap = areas[0]
+        else:  # of folds that were drawn with both classes
+            n_drawn = np.isfinite(areas).sum(axis=0)
+            with np.errstate(invalid="ignore"):
+                auc, ap = np.nansum(areas, axis=0) / np.where(n_drawn, n_drawn, np.nan)
         counts = (weights @ self.parts.astype(np.float64)).T
         return np.stack([*rates(*counts), auc, ap], axis=1)
 
-    def _areas(self, weights):
+
+class _Areas:
+    """AUC and AP of some rows, sorted by score once."""
+
+    def __init__(self, y, score, rows):
+        self.order = rows[np.argsort(-score[rows], kind="stable")]
+        self.y = y[self.order]
+        # Rows of equal score count together, at the last of them.
+        self.ends = np.append(np.flatnonzero(np.diff(score[self.order])), len(rows) - 1)
+
+    def __call__(self, weights):
         weights = weights[:, self.order]
         above = weights.cumsum(axis=1)[:, self.ends]
         tp = (weights * self.y).cumsum(axis=1)[:, self.ends]

@@ -113,6 +113,25 @@ def test_differences_are_those_of_the_metrics():
     assert found["F1"] == pytest.approx(f1_score(y, noisy >= 1.2) - f1_score(y, good >= 1.0))
 
 
+def test_areas_of_out_of_fold_scores_are_those_within_folds():
+    y, scores, groups = draw(0)
+    fold = groups % 3
+    # Each fold's model has a level of its own: harmless within a fold.
+    shifted = {"good": scores["good"], "noisy": scores["noisy"] + 10 * fold}
+    settings = {"reference": "good", "groups": groups, "n_resamples": 50, "random_state": 0}
+    found = paired_differences(y, shifted, fold=fold, **settings)
+    for metric, area in (("AUC", roc_auc_score), ("AP", average_precision_score)):
+        means = [
+            np.mean([area(y[fold == k], score[fold == k]) for k in range(3)])
+            for score in (scores["noisy"], scores["good"])
+        ]
+        difference = found.loc[("noisy", metric), "difference"]
+        assert difference == pytest.approx(means[0] - means[1])
+    pd.testing.assert_frame_equal(found, paired_differences(y, scores, fold=fold, **settings))
+    pooled = paired_differences(y, shifted, **settings).loc[("noisy", "AUC"), "difference"]
+    assert pooled < found.loc[("noisy", "AUC"), "difference"] - 0.1
+
+
 def test_pairing_narrows_the_interval():
     y, scores, groups = draw(0)
     paired = paired_differences(y, scores, reference="good", groups=groups, random_state=0)
@@ -139,6 +158,7 @@ def test_a_model_does_not_differ_from_itself():
         ({"reference": "other"}, r"reference='other' is not one of \['good', 'noisy'\]"),
         ({"y_scores": {"good": [0, 1]}}, "two models or more"),
         ({"thresholds": {"good": 1}}, "give each model its own"),
+        ({"fold": np.arange(300) // 150}, "Fold 1 holds one class only"),
         ({"thresholds": {"good": 1, "noisy": np.nan}}, "threshold must be a number, got nan"),
     ],
 )

@@ -148,7 +148,8 @@ def subgroup_table(
     """Return the measures in subgroups: of every ECG, every patient, and first ECGs only.
 
     A patient's score is the highest of their ECGs in the subgroup, and a patient is positive if
-    one of these is. The first ECG is the first of all, and counts in the subgroups it is in.
+    one of these is. Patients of whom only ECGs outside the subgroup are positive, such as those
+    with another culprit, are no negatives, and are left out of it. The first ECG is the first of all, and counts in the subgroups it is in.
 
     Parameters
     ----------
@@ -209,6 +210,7 @@ def subgroup_table(
     units = ["every ECG"] if groups is None else ["every ECG", "patient", "first ECG"]
     first = np.zeros(len(y), dtype=bool)
     first[_first_rows(patient, order)] = True
+    ever_positive = np.bincount(patient, weights=y)[patient] > 0
     rows = {}
     for unit in units:
         for name, mask in masks.items():
@@ -216,7 +218,7 @@ def subgroup_table(
             chosen = np.flatnonzero(inside & first if unit == "first ECG" else inside)
             part = y[chosen], score[chosen], patient[chosen]
             if unit == "patient":
-                part = _per_patient(*part)
+                part = _per_patient(*part, ever_positive[chosen])
             rows[unit, name] = _subgroup(*part, threshold, confidence, n_resamples, random_state)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(rows, names=["unit", "subgroup"])
@@ -233,14 +235,17 @@ def _first_rows(patient, order):
     return by_time[np.unique(patient[by_time], return_index=True)[1]]
 
 
-def _per_patient(y, score, patient):
-    """Return label, highest score and number of each patient."""
+def _per_patient(y, score, patient, ever_positive):
+    """Return label, highest score and number of each patient but those positive elsewhere only."""
     numbers, patient = np.unique(patient, return_inverse=True)
     any_positive = np.zeros(len(numbers), dtype=bool)
     highest = np.full(len(numbers), -np.inf)
+    elsewhere = np.zeros(len(numbers), dtype=bool)
     np.logical_or.at(any_positive, patient, y)
     np.maximum.at(highest, patient, score)
-    return any_positive, highest, numbers
+    elsewhere[patient] = ever_positive
+    kept = any_positive | ~elsewhere
+    return any_positive[kept], highest[kept], numbers[kept]
 
 
 def _subgroup(y, score, patient, threshold, confidence, n_resamples, random_state):

@@ -44,6 +44,16 @@ def test_the_first_ecg_counts_where_it_is_and_a_patient_by_the_ecgs_there():
     assert table.loc[("patient", "wide"), ["Sens", "Spec"]].tolist() == [1, 0]
 
 
+def test_a_patient_with_another_culprit_is_no_negative():
+    y, groups = [1, 0, 1, 0, 0], [1, 1, 2, 2, 3]  # patients 1 and 2 have a normal ECG as well
+    masks = omi_subgroups(y, culprit=["LAD", None, "RCA", None, None])
+    table = subgroup_table(y, [0.9, 0.1, 0.8, 0.7, 0.2], masks, groups=groups, **SETTINGS)
+    counts = table.loc["patient", ["n", "n_positive", "Spec"]]
+    assert counts.loc["culprit LAD"].tolist() == [2, 1, 1]  # 1 and 3, not 2 at 0.7
+    assert counts.loc["all"].tolist() == [3, 2, 1]
+    assert table.loc[("every ECG", "culprit LAD"), "n"] == 4
+
+
 def test_every_ecg_of_all_is_the_table_of_classification():
     rng = np.random.default_rng(0)
     groups = rng.integers(80, size=200)

@@ -147,9 +147,10 @@ def subgroup_table(
 ):
     """Return the measures in subgroups: of every ECG, every patient, and first ECGs only.
 
-    A patient's score is the highest of their ECGs in the subgroup, and a patient is positive if
-    one of these is. Patients of whom only ECGs outside the subgroup are positive, such as those
-    with another culprit, are no negatives, and are left out of it. The first ECG is the first of all, and counts in the subgroups it is in.
+    A patient's score is the highest of their ECGs in the subgroup, and a patient is positive if one
+    of these is. Patients of whom only ECGs outside the subgroup are positive, such as those with
+    another culprit, are no negatives, and are left out of it. The first ECG is the first of all,
+    and counts in the subgroups it is in.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from ._resampling import (
     positives_and_scores,
     standard_errors,
 )
-from ._validation import check_folds
+from ._validation import check_fold_classes, check_folds
 
 
 def paired_differences(
@@ -100,11 +100,15 @@ def paired_differences(
         )
     for threshold in (thresholds or {}).values():
         check_threshold(threshold)
+    if fold is not None:
+        fold = check_folds(fold, len(y_true))
     measures = {}
     for name, scores in y_scores.items():
         y, score = positives_and_scores(y_true, scores, pos_label)
         cut = np.inf if thresholds is None else thresholds[name]
-        measures[name] = Measures(y, score, cut, _check_fold(fold, y))
+        measures[name] = Measures(y, score, cut, fold)
+    if fold is not None:
+        check_fold_classes(y, fold)
     metrics = slice(6, 8) if thresholds is None else slice(0, 8)
     patient = patient_numbers(groups, len(y))
     others = [name for name in measures if name != reference]
@@ -127,17 +131,6 @@ def paired_differences(
     }
     index = pd.MultiIndex.from_product([others, METRICS[metrics]], names=["model", "metric"])
     return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index)
-
-
-def _check_fold(fold, y):
-    """Return folds as integers, or None; all must hold both classes."""
-    if fold is None:
-        return None
-    fold = check_folds(fold, len(y))
-    for k in np.unique(fold):
-        if len(np.unique(y[fold == k])) < 2:
-            raise ValueError(f"Fold {k} holds one class only: AUC and AP are undefined there.")
-    return fold
 
 
 class DeLong(NamedTuple):

@@ -10,7 +10,7 @@ from ._base import NetClassifier
 from ._document import Section, Table, to_html, to_markdown
 from ._files import whole_file
 from ._forest import FeatureForestClassifier
-from ._validation import positive_class
+from ._validation import named_positive, positive_class
 from .calibration import PriorCorrection
 from .persistence import _input, _parts
 
@@ -170,20 +170,14 @@ def describe(estimator):
     }
     classes = getattr(estimator, "classes_", None)
     two = classes is not None and len(classes) == 2
+    code = positive_class(classes, named_positive(estimator)) if two else None
     return [
         ("Estimator", names),
         ("Input", ", ".join(f"{k} {v}" for k, v in told.items() if v is not None) or "not known"),
         ("Classes", "none" if classes is None else ", ".join(map(str, classes))),
-        *([("Positive class", str(classes[positive_column(estimator)]))] if two else []),
+        *([("Positive class", str(classes[code]))] if two else []),
         ("Software", ", ".join(f"{name} {version(name)}" for name in _PACKAGES)),
     ]
-
-
-def positive_column(estimator):
-    """Return which column is the positive class's, as the parts of an estimator say."""
-    labels = [getattr(part, "pos_label", None) for part in _parts(estimator)]
-    chosen = next((label for label in labels if label is not None), None)
-    return positive_class(estimator.classes_, chosen)
 
 
 def _protocol(estimator):

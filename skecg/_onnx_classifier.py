@@ -178,7 +178,7 @@ def _opened(path, n_threads):
         raise ModelFileError(f"{path} is not a file that ONNX Runtime can run: {error}") from error
     found = session.get_modelmeta().custom_metadata_map
     shapes = [each.shape for each in session.get_inputs()]
-    if "skecg" not in found or [len(shape) for shape in shapes] != [3]:
+    if not {"skecg", "classes"} <= found.keys() or [len(shape) for shape in shapes] != [3]:
         raise ModelFileError(f"{path} was not written by skecg.persistence.export_onnx.")
     try:
         return session, {name: json.loads(value) for name, value in found.items()}

@@ -311,6 +311,18 @@ def _group_share(codes, groups, fraction, rng):
     )
 
 
+def check_fold_classes(y, fold):
+    """Raise ValueError if a fold lacks a second class."""
+    for k in np.unique(fold):
+        present = np.unique(y[fold == k])
+        if len(present) < 2:
+            raise ValueError(
+                f"Fold {k} holds rows of class {present.tolist()} only, of "
+                f"{np.unique(y).tolist()}: AUC and AP are undefined there. Use rotate_folds, or "
+                "fewer folds."
+            )
+
+
 def named_positive(estimator):
     """Return the positive label that an estimator names, or the one inside it; None without."""
     while estimator is not None:

@@ -20,7 +20,14 @@ from tqdm import tqdm
 from ._comparison import best_fold, fold_differences
 from ._duplicates import DuplicateECGWarning, find_duplicates, warn_of_duplicates
 from ._fold_cache import fingerprint, read_fit, write_fit
-from ._validation import check_folds, check_groups, draw_seed, named_positive, validation_fold
+from ._validation import (
+    check_fold_classes,
+    check_folds,
+    check_groups,
+    draw_seed,
+    named_positive,
+    validation_fold,
+)
 from .metrics import _auc_ap
 
 __all__ = [
@@ -311,7 +318,7 @@ def cross_validate_rotation(
     if groups is not None:
         groups = check_groups(groups, len(y))
         _check_patients_whole(groups, fold)
-    _check_every_fold(y, fold, labels)
+    _check_every_fold(y, fold)
     array = X.to_numpy() if isinstance(X, pd.DataFrame) else X
     if isinstance(array, np.ndarray):
         warn_of_duplicates(array, fold, "the folds")
@@ -437,7 +444,7 @@ def _check_patients_whole(groups, fold):
         )
 
 
-def _check_every_fold(y, fold, labels):
+def _check_every_fold(y, fold):
     ids = np.unique(fold)
     if len(ids) < 3:
         raise ValueError(
@@ -450,10 +457,4 @@ def _check_every_fold(y, fold, labels):
             "and not be negative, since a gap marks the test fold. Renumber them: "
             "fold = np.unique(fold, return_inverse=True)[1]."
         )
-    for k in ids:
-        present = np.unique(y[fold == k])
-        if len(present) < 2:
-            raise ValueError(
-                f"Fold {k} holds rows of class {present.tolist()} only, of {labels.tolist()}: AUC "
-                "and AP are undefined there. Use rotate_folds, or fewer folds."
-            )
+    check_fold_classes(y, fold)

@@ -15,9 +15,10 @@ from ._base import NetClassifier
 from ._document import Alert, Headline, Picture, Section, Table, to_html, to_pdf
 from ._files import whole_file
 from ._forest import _HIGH, _LOW, FeatureForestClassifier
-from ._model_card import DISCLAIMER, describe, model_card, positive_column
+from ._model_card import DISCLAIMER, describe, model_card
 from ._paper import pyplot
 from ._quality import unusable
+from ._validation import named_positive, positive_class
 from .calibration import PriorCorrection
 from .clinical import STEMICriteriaClassifier
 from .feature_extraction import BeatFeatures, add_patient
@@ -268,7 +269,7 @@ def _result(estimator, ecg, found, calibrated_on):
         return [Alert(f"No score: {found['quality']['remarks']}.")]
     if not np.isfinite(found["beat"]).all():
         return [Alert(f"No score: no values in {found['quality']['missing_leads']}.")]
-    code = positive_column(estimator)
+    code = positive_class(estimator.classes_, named_positive(estimator))
     try:
         share = 100 * float(estimator.predict_proba(_given(estimator, ecg, found))[0, code])
     except ValueError as error:
@@ -303,7 +304,7 @@ def _explanation(estimator, ecg, found):
     nets = [part for part in parts if isinstance(part, NetClassifier)]
     ends = [part for part in parts if isinstance(part, Pipeline) and part[-1] in nets]
     forests = [part for part in parts if isinstance(part, FeatureForestClassifier)]
-    label = estimator.classes_[positive_column(estimator)]
+    label = estimator.classes_[positive_class(estimator.classes_, named_positive(estimator))]
     try:
         if len(nets) == len(ends) == 1 and not forests:
             display = SaliencyDisplay.from_estimator(

@@ -158,7 +158,7 @@ def test_a_model_does_not_differ_from_itself():
         ({"reference": "other"}, r"reference='other' is not one of \['good', 'noisy'\]"),
         ({"y_scores": {"good": [0, 1]}}, "two models or more"),
         ({"thresholds": {"good": 1}}, "give each model its own"),
-        ({"fold": np.arange(300) // 150}, "Fold 1 holds one class only"),
+        ({"fold": np.arange(300) // 150}, "Fold 1 holds rows of class"),
         ({"thresholds": {"good": 1, "noisy": np.nan}}, "threshold must be a number, got nan"),
     ],
 )

@@ -48,26 +48,26 @@ def test_arrays_that_run_backwards_or_cannot_be_written_get_the_same_probabiliti
     np.testing.assert_array_equal(net.predict_proba(read_only), expected)
 
 
-def test_a_layer_that_is_replaced_is_seen_by_the_next_prediction():
-    X, y = make_signals(80)
-    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
-    net.predict_proba(X)
-    net.module_.fc = nn.Linear(net.module_.fc.in_features, 2)
-    with torch.no_grad():
-        expected = net.module_.eval()(torch.tensor(X)).softmax(dim=1)
-    np.testing.assert_allclose(net.predict_proba(X), expected, rtol=0, atol=1e-5)
+def replace_a_layer(network):
+    network.fc = nn.Linear(network.fc.in_features, 2)
 
 
-def test_a_setting_that_changes_is_seen_by_the_next_prediction():
-    X, y = make_signals(80)
-    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
-    net.predict_proba(X)
-    for module in net.module_.modules():
+def change_a_setting(network):
+    for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps = 1.0
+
+
+@pytest.mark.parametrize("change", [replace_a_layer, change_a_setting])
+def test_what_changes_in_a_network_is_seen_by_the_next_prediction(change):
+    X, y = make_signals(80)
+    net = ALVDClassifier(lr=1e-2, max_epochs=1, random_state=0).fit(X, y)
+    before = net.predict_proba(X)
+    change(net.module_)
     with torch.no_grad():
         expected = net.module_.eval()(torch.tensor(X)).softmax(dim=1)
     np.testing.assert_allclose(net.predict_proba(X), expected, rtol=0, atol=1e-5)
+    assert np.abs(before - expected.numpy()).max() > 1e-3
 
 
 def test_a_forward_that_is_put_in_place_of_a_layers_is_run():

@@ -20,7 +20,7 @@ z-scored ECG itself, without any network; and the forest, whose map is the size 
 of the features that belong to a lead, the true ones being those of ST and T in the true leads.
 
     python benchmarks/bench_saliency.py [--model alvd|smart|alvd-sim|smartnet-sim]
-        [--patients 600] [--max-epochs N]
+        [--patients 600] [--max-epochs N] [--ecgs 60] [--method occlusion ...]
 """
 
 import argparse
@@ -72,10 +72,10 @@ def print_row(name, inside, chance, rest=""):
     print(f"{name:30s} {inside:8.3f} {chance:8.3f} {inside / chance:8.2f}{rest}", flush=True)
 
 
-def explain_network(model, X, X_negative, true):
+def explain_network(model, methods, X, X_negative, true):
     """Print a row for each method, and for maps that know nothing."""
     chance = true.mean()
-    for method in METHODS:
+    for method in methods:
         options = {"method": method, "random_state": 0}
         if method == "gradient_shap":
             options["baselines"] = X_negative
@@ -126,6 +126,7 @@ def main():
     parser.add_argument("--patients", type=int, default=600)
     parser.add_argument("--max-epochs", type=int)
     parser.add_argument("--ecgs", type=int, default=60, help="how many ECGs to explain at most")
+    parser.add_argument("--method", choices=METHODS, nargs="+", default=METHODS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", FutureWarning)
@@ -144,7 +145,7 @@ def main():
     )
     print(f"{'':30s}" + "".join(f" {name:>8s}" for name in (
         "share", "chance", "lift", "random", "deletion", "ms")))  # fmt: skip
-    explain_network(model, X[rows], X[train & (y == 0)][:50], true[rows])
+    explain_network(model, arguments.method, X[rows], X[train & (y == 0)][:50], true[rows])
     forest = FeatureForestClassifier(n_estimators=200, random_state=0)
     forest.fit(X[train], y[train], groups=groups[train])
     explain_forest(forest, X[rows], leads[rows])

@@ -12,12 +12,12 @@ from ._resampling import (
     METRICS,
     Measures,
     check_resampling,
-    check_threshold,
     draw_weights,
     effective_patients,
     half_width,
     patient_numbers,
     positives_and_scores,
+    row_thresholds,
     standard_errors,
 )
 from ._validation import check_fold_classes, check_folds
@@ -50,8 +50,9 @@ def paired_differences(
         :func:`skecg.model_selection.cross_validate_rotation`.
     reference : str
         The model that the others are compared with.
-    thresholds : dict of str to float, default=None
-        Each model's threshold, chosen on other data; None compares AUC and AP only.
+    thresholds : dict of str to float, or to dict or Series of fold to float, default=None
+        Each model's threshold, chosen on other data, for all rows or for each `fold`; None
+        compares AUC and AP only.
     groups : array-like of shape (n_samples,), default=None
         Patients; None means one row a patient.
     fold : array-like of shape (n_samples,), default=None
@@ -98,14 +99,12 @@ def paired_differences(
             f"thresholds names {list(thresholds)}, but y_scores {list(y_scores)}; give each model "
             "its own."
         )
-    for threshold in (thresholds or {}).values():
-        check_threshold(threshold)
     if fold is not None:
         fold = check_folds(fold, len(y_true))
     measures = {}
     for name, scores in y_scores.items():
         y, score = positives_and_scores(y_true, scores, pos_label)
-        cut = np.inf if thresholds is None else thresholds[name]
+        cut = np.inf if thresholds is None else row_thresholds(thresholds[name], fold, len(y))
         measures[name] = Measures(y, score, cut, fold)
     if fold is not None:
         check_fold_classes(y, fold)

@@ -16,7 +16,7 @@ import torch
 
 from ._files import ModelFileError, hash_array, read_archive, whole_file, write_archive
 
-_FORMAT = "skecg fold"
+_FORMAT = "skecg fold 2"
 _PACKAGES = ("skecg", "scikit-learn", "skorch", "torch", "numpy", "scipy", "pandas")
 # Their code is told by their version.
 _MODULES = {"builtins", "skecg", "sklearn", "skorch", "torch", "numpy", "scipy", "pandas"}

@@ -1,5 +1,6 @@
 """Patients drawn with replacement, and the measures of all draws at once."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -93,6 +94,22 @@ def check_threshold(threshold):
         )
 
 
+def row_thresholds(threshold, fold, n_samples):
+    """Return the threshold of each row: a number for all, or that of the row's fold."""
+    if not isinstance(threshold, Mapping | pd.Series):
+        check_threshold(threshold)
+        return np.full(n_samples, threshold, dtype=np.float64)
+    if fold is None:
+        raise ValueError("A threshold for each fold needs fold, the fold of each row.")
+    by_fold = dict(threshold)
+    missing = sorted(set(fold.tolist()) - set(by_fold))
+    if missing:
+        raise ValueError(f"threshold has the folds {list(by_fold)}, but rows are of {missing}.")
+    for each in by_fold.values():
+        check_threshold(each)
+    return np.array([by_fold[k] for k in fold.tolist()], dtype=np.float64)
+
+
 def draw_weights(patient, n_resamples, random_state):
     """Yield how often each row was drawn when as many patients are drawn as there are.
 
@@ -126,7 +143,7 @@ class Measures:
     ----------
     y : ndarray of bool of shape (n_samples,)
     score : ndarray of shape (n_samples,)
-    threshold : float
+    threshold : float or ndarray of float of shape (n_samples,)
         Scores from here on are called positive.
     fold : ndarray of int of shape (n_samples,), default=None
         AUC and AP are then the means of those within folds, whose scores are of different models.

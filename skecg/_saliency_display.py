@@ -5,11 +5,17 @@ import math
 import numpy as np
 
 from . import _paper
-from ._attribution import ecgs_of_maps
+from ._attribution import ecgs_of_maps, network, target_code
 from .inspection import aggregate_maps, lead_contributions, saliency_maps, window_means
 from .leads import LEADS
 
 # Yellow, orange, red, dark red: darker at every step, so that it can be read in grey as well.
+_METHODS = {
+    "saliency": "gradient",
+    "integrated_gradients": "integrated gradients",
+    "gradient_shap": "gradient SHAP",
+    "occlusion": "occlusion",
+}
 _COLOURS = [(0.0, (1, 0.9, 0)), (0.275, (1, 0.45, 0)), (0.55, (1, 0, 0)), (1.0, (0.25, 0, 0))]
 
 
@@ -118,11 +124,18 @@ class SaliencyDisplay:
             baselines=baselines,
             random_state=random_state,
         )
-        beats = ecgs_of_maps(estimator, X)
-        return cls.from_maps(beats, maps, window=window, sampling_rate=sampling_rate, **kwargs)
+        net = network(estimator)
+        return cls.from_maps(
+            ecgs_of_maps(estimator, X),
+            maps,
+            window=window,
+            sampling_rate=sampling_rate,
+            caption=f"{_METHODS[method]}, class {net.classes_[target_code(net, target)]}",
+            **kwargs,
+        )
 
     @classmethod
-    def from_maps(cls, beats, maps, *, window=20, sampling_rate=500, **kwargs):
+    def from_maps(cls, beats, maps, *, window=20, sampling_rate=500, caption="", **kwargs):
         """Draw the map of one ECG, or the aggregate of the maps of several.
 
         Of one ECG: the means in windows. Of several: the same, every lead of each ECG scaled to
@@ -139,6 +152,8 @@ class SaliencyDisplay:
             Samples in a window: 40 ms at 500 Hz, a small square at 25 mm/s.
         sampling_rate : float, default=500
             Samples a second.
+        caption : str, default=""
+            What maps these are, say the method and the class; `from_estimator` tells these.
         **kwargs
             Passed to `plot`.
 
@@ -156,13 +171,14 @@ class SaliencyDisplay:
             )
         means, shares = window_means(maps, window=window), lead_contributions(maps).mean(axis=0)
         n = len(beats)
+        several = "" if n == 1 else f"{n} ECGs, each lead scaled by itself"
         display = cls(
             np.median(beats, axis=0),
             means[0] if n == 1 else aggregate_maps(means),
             shares,
             window=window,
             sampling_rate=sampling_rate,
-            caption="" if n == 1 else f"{n} ECGs, each lead scaled by itself",
+            caption="; ".join(filter(None, (several, caption))),
         )
         return display.plot(**kwargs)
 

@@ -8,12 +8,13 @@ from sklearn.utils.validation import column_or_1d
 
 from ._resampling import (
     check_resampling,
-    check_threshold,
     patient_numbers,
     positives,
     positives_and_scores,
+    row_thresholds,
 )
 from ._tables import measure_table
+from ._validation import check_folds
 
 _METRICS = ("Sens", "Spec", "PPV", "NPV", "AUC", "AP")
 # Years. Infarction before 45 is called premature; trials call patients old from 65 or from 75.
@@ -139,6 +140,7 @@ def subgroup_table(
     *,
     threshold,
     groups=None,
+    fold=None,
     order=None,
     pos_label=None,
     confidence=0.95,
@@ -160,10 +162,14 @@ def subgroup_table(
         Score of the positive class, or one column a class in the order of the sorted labels.
     subgroups : DataFrame of bool of shape (n_samples, n_subgroups)
         A column a subgroup, as :func:`omi_subgroups` makes them; they may overlap.
-    threshold : float
-        Scores from here on are called positive.
+    threshold : float, or dict or Series of fold to float
+        Scores from here on are called positive; as in :func:`classification_table`.
     groups : array-like of shape (n_samples,), default=None
         Patients; None means one ECG a patient, and the table has every ECG only.
+    fold : array-like of shape (n_samples,), default=None
+        For out-of-fold scores: the fold that each row was tested in. AUC and AP are then the means
+        of those within folds, of folds in which the subgroup has both classes; see
+        :func:`classification_table`.
     order : array-like of shape (n_samples,), default=None
         When the ECGs were taken, to tell the first; None takes the order of the rows.
     pos_label : label, default=None
@@ -196,8 +202,10 @@ def subgroup_table(
     all       120          40   0.5      0.35       0.65
     """
     check_resampling(confidence, n_resamples)
-    check_threshold(threshold)
     y, score = positives_and_scores(y_true, y_score, pos_label)
+    fold = None if fold is None else check_folds(fold, len(y))
+    cuts = row_thresholds(threshold, fold, len(y))
+    fold = np.zeros(len(y)) if fold is None else fold
     masks = pd.DataFrame(subgroups)
     _check_length(masks, "subgroups", len(y))
     for name, mask in masks.items():
@@ -217,10 +225,11 @@ def subgroup_table(
         for name, mask in masks.items():
             inside = mask.to_numpy(dtype=bool)
             chosen = np.flatnonzero(inside & first if unit == "first ECG" else inside)
-            part = y[chosen], score[chosen], patient[chosen]
+            positive = y
             if unit == "patient":
-                part = _per_patient(*part, ever_positive[chosen])
-            rows[unit, name] = _subgroup(*part, threshold, confidence, n_resamples, random_state)
+                positive, chosen = _per_patient(y, score, patient, ever_positive, chosen)
+            part = (a[chosen] for a in (positive, score, cuts, patient, fold))
+            rows[unit, name] = _subgroup(*part, confidence, n_resamples, random_state)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(rows, names=["unit", "subgroup"])
     table = table.astype({"n": int, "n_positive": int, "n_patients": int})
@@ -236,24 +245,22 @@ def _first_rows(patient, order):
     return by_time[np.unique(patient[by_time], return_index=True)[1]]
 
 
-def _per_patient(y, score, patient, ever_positive):
-    """Return label, highest score and number of each patient but those positive elsewhere only."""
-    numbers, patient = np.unique(patient, return_inverse=True)
-    any_positive = np.zeros(len(numbers), dtype=bool)
-    highest = np.full(len(numbers), -np.inf)
-    elsewhere = np.zeros(len(numbers), dtype=bool)
-    np.logical_or.at(any_positive, patient, y)
-    np.maximum.at(highest, patient, score)
-    elsewhere[patient] = ever_positive
-    kept = any_positive | ~elsewhere
-    return any_positive[kept], highest[kept], numbers[kept]
+def _per_patient(y, score, patient, ever_positive, chosen):
+    """Return who is positive by the chosen ECGs, and each patient's ECG of the highest score.
+
+    Patients who are positive by other ECGs only are left out.
+    """
+    by_score = chosen[np.argsort(-score[chosen], kind="stable")]
+    highest = by_score[np.unique(patient[by_score], return_index=True)[1]]
+    positive = np.isin(patient, patient[chosen][y[chosen]])
+    return positive, highest[positive[highest] | ~ever_positive[highest]]
 
 
-def _subgroup(y, score, patient, threshold, confidence, n_resamples, random_state):
+def _subgroup(y, score, cuts, patient, fold, confidence, n_resamples, random_state):
     patient = np.unique(patient, return_inverse=True)[1]
     row = {"n": len(y), "n_positive": y.sum(), "n_patients": len(np.unique(patient))}
     if len(y):
-        table = measure_table(y, score, threshold, patient, confidence, n_resamples, random_state)
+        table = measure_table(y, score, cuts, patient, fold, confidence, n_resamples, random_state)
     for name in _METRICS:
         estimate, low, high = table.loc[name] if len(y) else [np.nan] * 3
         row |= {name: estimate, f"{name}_low": low, f"{name}_high": high}

@@ -12,14 +12,15 @@ from ._resampling import (
     METRICS,
     Measures,
     check_resampling,
-    check_threshold,
     draw_weights,
     effective_patients,
     half_width,
     patient_numbers,
     positives_and_scores,
+    row_thresholds,
     standard_errors,
 )
+from ._validation import check_fold_classes, check_folds
 
 
 class Interval(NamedTuple):
@@ -106,6 +107,7 @@ def classification_table(
     *,
     threshold,
     groups=None,
+    fold=None,
     pos_label=None,
     confidence=0.95,
     n_resamples=2000,
@@ -129,11 +131,16 @@ def classification_table(
         True labels, of two classes.
     y_score : array-like of shape (n_samples,) or (n_samples, 2)
         Score of the positive class, or one column a class in the order of the sorted labels.
-    threshold : float
+    threshold : float, or dict or Series of fold to float
         Scores from here on are called positive. Choose it on other data, say by
-        :func:`f1_threshold` on the validation data: on the same data the measures flatter.
+        :func:`f1_threshold` on the validation data: on the same data the measures flatter. One for
+        each `fold` is what the table of :func:`skecg.model_selection.cross_validate_rotation` has.
     groups : array-like of shape (n_samples,), default=None
         Patients; None means one row a patient.
+    fold : array-like of shape (n_samples,), default=None
+        For out-of-fold scores: the fold that each row was tested in. AUC and AP are then the means
+        of those within folds. Without it the scores of all rows are ranked together, as is right
+        for one model, but not for one a fold: their scores may be of different height.
     pos_label : label, default=None
         The positive of the two classes; None takes the second of the sorted labels.
     confidence : float, default=0.95
@@ -177,23 +184,26 @@ def classification_table(
     AP          0.83  0.74  0.90
     """
     check_resampling(confidence, n_resamples)
-    check_threshold(threshold)
     y, score = positives_and_scores(y_true, y_score, pos_label)
     patient = patient_numbers(groups, len(y))
-    table = measure_table(y, score, threshold, patient, confidence, n_resamples, random_state)
+    if fold is not None:
+        fold = check_folds(fold, len(y))
+        check_fold_classes(y, fold)
+    cuts = row_thresholds(threshold, fold, len(y))
+    table = measure_table(y, score, cuts, patient, fold, confidence, n_resamples, random_state)
     table.attrs["confidence"] = confidence
     return table
 
 
-def measure_table(y, score, threshold, patient, confidence, n_resamples, random_state):
+def measure_table(y, score, cuts, patient, fold, confidence, n_resamples, random_state):
     """Return the table of :func:`classification_table` for rows of patients numbered from 0."""
-    measures = Measures(y, score, threshold)
+    measures = Measures(y, score, cuts, fold)
     estimate = measures(np.ones((1, len(y))))[0]
     weights = draw_weights(patient, n_resamples, random_state)
     draws = np.concatenate([measures(block) for block in weights])
     n_rarer = effective_patients(y, patient)
     low, high = _logit_limits(estimate, standard_errors(draws), confidence, n_rarer)
-    called = score >= threshold
+    called = score >= cuts
     rows = {"Acc": np.ones_like(y), "Sens": y, "Spec": ~y, "PPV": called, "NPV": ~called}
     tail = (1 - confidence) / 2
     for k, name in enumerate(METRICS):

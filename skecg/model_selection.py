@@ -28,7 +28,7 @@ from ._validation import (
     named_positive,
     validation_fold,
 )
-from .metrics import _auc_ap
+from .metrics import _auc_ap, f1_threshold
 
 __all__ = [
     "DuplicateECGWarning",
@@ -254,8 +254,9 @@ def cross_validate_rotation(
     -------
     table : pandas.DataFrame
         A row a model and fold: model, fold, n_train, n_val, n_test, val_auc, val_ap,
-        val_score, test_auc, test_ap, test_score, best_epoch (missing where a model has
-        none) and seconds of the fit.
+        val_score, test_auc, test_ap, test_score, threshold (of two classes, the
+        :func:`skecg.metrics.f1_threshold` of the validation fold), best_epoch (missing where a
+        model has none) and seconds of the fit.
     proba : dict of str to ndarray of shape (n_samples, n_classes)
         Only with ``return_proba=True``: each row's probabilities from the one fit that
         neither trained nor validated on it, columns in the order of the sorted labels.
@@ -396,6 +397,9 @@ def _fit_and_score(
             f"{part}_ap": ap,
             f"{part}_score": alpha * auc + (1 - alpha) * ap,
         }
+        if part == "val" and len(labels) == 2:
+            threshold = f1_threshold(y[part_rows], proba, pos_label=pos_label)
+    row |= {"threshold": threshold} if len(labels) == 2 else {}
     best_epoch = getattr(_last_step(estimator), "best_epoch_", None)
     row |= {"best_epoch": best_epoch, "seconds": seconds}
     return i, row, proba, estimator if return_estimator else None

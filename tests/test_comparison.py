@@ -128,6 +128,10 @@ def test_areas_of_out_of_fold_scores_are_those_within_folds():
         difference = found.loc[("noisy", metric), "difference"]
         assert difference == pytest.approx(means[0] - means[1])
     pd.testing.assert_frame_equal(found, paired_differences(y, scores, fold=fold, **settings))
+    cuts = {"good": 1.0, "noisy": {k: 1.2 + 10 * k for k in range(3)}}
+    with_cuts = paired_differences(y, shifted, fold=fold, thresholds=cuts, **settings)
+    called = f1_score(y, scores["noisy"] >= 1.2) - f1_score(y, scores["good"] >= 1.0)
+    assert with_cuts.loc[("noisy", "F1"), "difference"] == pytest.approx(called)
     pooled = paired_differences(y, shifted, **settings).loc[("noisy", "AUC"), "difference"]
     assert pooled < found.loc[("noisy", "AUC"), "difference"] - 0.1
 

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from skecg import ALVDClassifier, FeatureForestClassifier
 from skecg._validation import validation_fold
 from skecg.datasets import make_omi
-from skecg.metrics import auc_ap_scorer
+from skecg.metrics import auc_ap_scorer, f1_threshold
 from skecg.model_selection import cross_validate_rotation, rotate_folds
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
@@ -261,7 +261,7 @@ def test_table_has_the_documented_columns(result):
     table, _ = result
     assert table.columns.tolist() == [
         "model", "fold", "n_train", "n_val", "n_test", "val_auc", "val_ap", "val_score",
-        "test_auc", "test_ap", "test_score", "best_epoch", "seconds",
+        "test_auc", "test_ap", "test_score", "threshold", "best_epoch", "seconds",
     ]  # fmt: skip
 
 
@@ -284,6 +284,13 @@ def test_score_is_two_thirds_auc_and_one_third_ap(result):
     for part in ("val", "test"):
         expected = (2 * table[f"{part}_auc"] + table[f"{part}_ap"]) / 3
         np.testing.assert_allclose(table[f"{part}_score"], expected)
+
+
+def test_threshold_is_that_of_the_validation_fold(data, result):
+    X, y, _, fold = data
+    by_hand = clone(LINEAR).fit(X[fold == 2], y[fold == 2]).predict_proba(X[fold == 1])
+    row = result[0].query("model == 'linear' and fold == 0").iloc[0]
+    assert row["threshold"] == f1_threshold(y[fold == 1], by_hand)
 
 
 def test_best_epoch_is_missing_where_a_model_has_none(result):

@@ -66,6 +66,22 @@ def test_every_ecg_of_all_is_the_table_of_classification():
         assert row[[name, f"{name}_low", f"{name}_high"]].tolist() == table.loc[name].tolist()
 
 
+def test_out_of_fold_scores_are_ranked_and_cut_within_folds():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(80, size=200)
+    y, fold = (groups < 20).astype(int), groups % 2
+    score = rng.normal(size=200) + y
+    masks = pd.DataFrame({"all": np.ones(200, bool), "fold 0": fold == 0, "odd": groups % 3 > 0})
+    settings = {"groups": groups, "fold": fold, "n_resamples": 20, "random_state": 0}
+    one_level = subgroup_table(y, score, masks, threshold=0.5, **settings)
+    cuts = {0: 0.5, 1: 8.5}  # the model of fold 1 has a level of its own
+    own_level = subgroup_table(y, score + 8 * fold, masks, threshold=cuts, **settings)
+    pd.testing.assert_frame_equal(own_level, one_level)
+    inside = fold == 0
+    auc = one_level.loc[("every ECG", "fold 0"), "AUC"]
+    assert auc == pytest.approx(roc_auc_score(y[inside], score[inside]))
+
+
 def test_a_subgroup_of_one_class_has_what_can_be_told_of_it():
     masks = pd.DataFrame({"OMI": Y == 1, "nobody": np.zeros(6, bool)})
     table = subgroup_table(Y, SCORE, masks, **SETTINGS)

@@ -1,6 +1,7 @@
 """Tests of the tables of measures and their intervals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm
 from sklearn.metrics import (
@@ -160,6 +161,20 @@ def test_a_measure_without_rows_is_missing():
     assert table.loc["NPV", "estimate"] == pytest.approx(1 / 3)
 
 
+def test_out_of_fold_scores_are_ranked_and_cut_within_folds():
+    y, score, groups = draw(np.random.default_rng(0))
+    fold = groups % 3
+    settings = {"groups": groups, "n_resamples": 50, "random_state": 0}
+    one_level = classification_table(y, score, threshold=1.5, fold=fold, **settings)
+    auc = np.mean([roc_auc_score(y[fold == k], score[fold == k]) for k in range(3)])
+    assert one_level.loc["AUC", "estimate"] == pytest.approx(auc)
+    cuts = pd.Series({k: 1.5 + 8 * k for k in range(3)})  # the fold's model has a level of its own
+    own_level = classification_table(y, score + 8 * fold, threshold=cuts, fold=fold, **settings)
+    pd.testing.assert_frame_equal(own_level, one_level)
+    pooled = classification_table(y, score + 8 * fold, threshold=1.5, **settings)
+    assert pooled.loc["AUC", "estimate"] < auc - 0.1
+
+
 def test_positive_may_sort_first():
     y, score, groups = draw(np.random.default_rng(0))
     named = np.where(y == 1, "OMI", "no OMI")
@@ -191,6 +206,11 @@ def test_seed_decides_the_limits():
         ({"y_true": ["a", None, "b"]}, "y_true has no label in 1 rows, such as row 1"),
         ({"threshold": np.nan}, "threshold must be a number, got nan"),
         ({"threshold": None}, "threshold must be a number, got None"),
+        ({"threshold": {0: 0.5}}, "needs fold"),
+        ({"threshold": {0: 0.5}, "fold": [0, 0, 1]}, "Fold 1 holds rows of class"),
+        ({"threshold": {7: 0.5}, "fold": [0, 0, 0]}, r"has the folds \[7\], but rows are of \[0\]"),
+        ({"threshold": {0: "high"}, "fold": [0, 0, 0]}, "threshold must be a number, got 'high'"),
+        ({"fold": [0, 0]}, "fold has 2 ids for 3 rows"),
         ({"y_score": [0.1, np.nan, 0.3]}, "y_score contains NaN"),
         ({"y_score": np.zeros((3, 3))}, "y_score has shape"),
         ({"y_score": [0.1, 0.2]}, "inconsistent numbers of samples"),

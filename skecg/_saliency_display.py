@@ -9,13 +9,13 @@ from ._attribution import ecgs_of_maps, network, target_code
 from .inspection import aggregate_maps, lead_contributions, saliency_maps, window_means
 from .leads import LEADS
 
-# Yellow, orange, red, dark red: darker at every step, so that it can be read in grey as well.
 _METHODS = {
     "saliency": "gradient",
     "integrated_gradients": "integrated gradients",
     "gradient_shap": "gradient SHAP",
     "occlusion": "occlusion",
 }
+# Yellow, orange, red, dark red: darker at every step, so that it can be read in grey as well.
 _COLOURS = [(0.0, (1, 0.9, 0)), (0.275, (1, 0.45, 0)), (0.55, (1, 0, 0)), (1.0, (0.25, 0, 0))]
 
 

@@ -416,6 +416,16 @@ def test_beats_of_a_bare_network_are_drawn_as_it_takes_them(network):
         assert np.array_equal(SaliencyDisplay.from_estimator(estimator, Z).beat, Z[0])
 
 
+def test_a_map_tells_its_method_and_class(network):
+    Z = LeadStandardScaler().fit_transform(make_omi(3, random_state=0)[0][:, :, 150:-50])
+    options = {"method": "integrated_gradients", "signed": True, "target": 0}
+    display = SaliencyDisplay.from_estimator(network, Z[:1], **options)
+    assert "integrated gradients, class 0" in texts(display)
+    assert f"{len(Z)} ECGs, each lead scaled by itself; gradient, class 1" in texts(
+        SaliencyDisplay.from_estimator(network, Z)
+    )
+
+
 def test_recordings_of_files_are_drawn_as_median_beats(network, data_dir):
     ecg = read_ecg(data_dir / "ptbxl/records500/00000/00414_hr.hea")
     model = make_pipeline(MedianBeat(), BeatCropper(), LeadStandardScaler(), network)

@@ -4,10 +4,12 @@ PTB-XL: quantiles of the score by diagnostic class, and the AUC of each class ag
 are normal and nothing else. Old infarction is not what the models learned. The ECGs with a code of
 acute injury in ids 1-500 (414, 468, 483) and the STEMI entries of LUDB are shown one by one, each
 with the share of normal ECGs (of other LUDB entries) that score below it: too few for an AUC.
+Likewise the two recordings of the PTB database's patient 001, an inferolateral infarction of two
+days before.
 
     python benchmarks/bench_zero_shot.py --data FOLDER [--models NAME ...] [--quick]
 
-FOLDER holds ptbxl/ and ludb/.
+FOLDER holds ptbxl/, ludb/ and ptbdb_patient001/.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 from skecg._pretrained import PRETRAINED
 from skecg.datasets import load_ludb, load_ptbxl
+from skecg.io import read_ecg
 from skecg.persistence import load_pretrained
 from skecg.preprocessing import MedianBeat
 
@@ -70,6 +73,12 @@ def report_ludb(score, numbers, stemi):
     return score[stemi == 1]
 
 
+def report_ptb(score, paths, normal):
+    """Print the scores of recordings of an acute infarction one by one."""
+    for path, value in zip(paths, score, strict=True):
+        print(f"PTB {path.stem}: score {value:.3f}, above {(normal < value).mean():.3f} of NORM")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -85,6 +94,8 @@ def main():
     table = ptbxl.table[good].reset_index(drop=True)
     classes = {name: rows[good] for name, rows in classes.items()}
     L, good_ludb = beats_of(ludb.data)
+    ptb = sorted((args.data / "ptbdb_patient001").glob("*.hea"))
+    P = MedianBeat().fit_transform([read_ecg(path) for path in ptb])
     print(f"PTB-XL: {good.sum()} of {len(X)} ECGs; LUDB: {good_ludb.sum()} of {len(L)}")
     fig, axes = plt.subplots(
         1, len(args.models), figsize=(5 * len(args.models), 4), layout="constrained", squeeze=False
@@ -93,6 +104,7 @@ def main():
         model = load_pretrained(name)
         print(f"\n{name}")
         scores = report_ptbxl(model.predict_proba(X[good])[:, 1], table, classes)
+        report_ptb(model.predict_proba(P)[:, 1], ptb, scores["NORM"])
         score = model.predict_proba(L[good_ludb])[:, 1]
         scores["LUDB STEMI"] = report_ludb(
             score, ludb.table["ID"][good_ludb], ludb.target[good_ludb]

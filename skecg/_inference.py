@@ -1,4 +1,4 @@
-"""Networks made ready to predict: batch norm folded into the convolutions before it."""
+"""Networks made ready to predict: batch norm in the convolutions before it, pools by views."""
 
 import copy
 import weakref
@@ -15,6 +15,8 @@ from .networks import ALVDNet, ResNet18, SmartNet, TemporalResNet18, _BasicBlock
 KNOWN = (ALVDNet, ResNet18, SmartNet, TemporalResNet18)
 _IN_ORDER = (*KNOWN, _BasicBlock, nn.Sequential)
 
+# Kernel, stride and padding of pools whose windows lie side by side.
+_TILES = {((1, 2), (1, 2), (0, 0)), ((1, 4), (1, 4), (0, 1))}
 _WEIGHTS_AN_ECG = 1_000_000  # weights compared in the time that one ECG gains
 _KEPT = weakref.WeakKeyDictionary()  # of each network: layers, settings, weights, the folded copy
 
@@ -49,7 +51,10 @@ def ready(net, n):
     kept = _KEPT.get(net)
     found = layers[1:], list(map(_settings, layers))
     if kept is None or kept[:2] != found or not all(map(_equal, kept[2], weights)):
-        kept = *found, [weight.detach().clone() for weight in weights], folded(net)
+        copied = folded(net)
+        if weights[0].device.type == "cpu":
+            _pool_by_views(copied)
+        kept = *found, [weight.detach().clone() for weight in weights], copied
         _KEPT[net] = kept
     return kept[3]
 
@@ -72,3 +77,40 @@ def folded(net):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, name_after, nn.Identity())
     return net.to(memory_format=torch.channels_last)
+
+
+class _PooledReLU(nn.Module):
+    """ReLU and then a max pool whose windows do not overlap: the maximum of strided views.
+
+    Torch's pool takes several times as long, since it looks for indices as well.
+    """
+
+    def __init__(self, pool):
+        super().__init__()
+        self.size, self.padding = pool.kernel_size[1], pool.padding[1]
+
+    def forward(self, x):
+        n_times, k = x.shape[-1], self.size
+        n = (n_times + 2 * self.padding - k) // k + 1
+        out = x[..., : k * n : k].clamp_min(0)
+        for offset in range(-self.padding, k - self.padding):
+            first = 1 if offset < 0 else 0  # the padding holds no samples
+            last = min(n, (n_times - offset - 1) // k + 1)
+            if offset:
+                view = x[..., k * first + offset : k * (last - 1) + offset + 1 : k]
+                torch.maximum(out[..., first:last], view, out=out[..., first:last])
+        return out
+
+
+def _pool_by_views(net):
+    """Change a network's ReLUs before pools without overlap, and these pools, in place."""
+    for module in [each for each in net.modules() if type(each) is nn.Sequential]:
+        for (name, relu), (name_after, pool) in pairwise(list(module.named_children())):
+            if type(relu) is nn.ReLU and type(pool) is nn.MaxPool2d and _has_tiles(pool):
+                setattr(module, name, _PooledReLU(pool))
+                setattr(module, name_after, nn.Identity())
+
+
+def _has_tiles(pool):
+    plain = pool.dilation == 1 and not pool.ceil_mode and not pool.return_indices
+    return plain and (pool.kernel_size, pool.stride, pool.padding) in _TILES

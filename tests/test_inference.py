@@ -10,7 +10,8 @@ from test_networks import ALL, ecgs, make, unsettle
 from torch import nn
 
 from skecg import ALVDClassifier, NetClassifier
-from skecg._inference import folded
+from skecg._inference import _PooledReLU, folded, ready
+from skecg.networks import ALVDNet
 
 
 @pytest.mark.parametrize("network", ALL)
@@ -23,6 +24,21 @@ def test_folded_network_has_no_batch_norm_after_a_convolution_and_answers_the_sa
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
     assert all(torch.equal(each, before[name]) for name, each in net.state_dict().items())
+
+
+@pytest.mark.parametrize("n_times", [*range(4, 12), 400])
+@pytest.mark.parametrize(("size", "padding"), [(2, 0), (4, 1)])
+def test_a_maximum_of_views_is_the_pool_to_the_bit(size, padding, n_times):
+    pool, x = nn.MaxPool2d((1, size), padding=(0, padding)), ecgs(3, 12, n_times)[:, None]
+    assert torch.equal(_PooledReLU(pool)(x), pool(x.relu()))
+
+
+def test_pools_without_overlap_are_views_where_an_array_is_predicted():
+    net = unsettle(make(ALVDNet)).eval()
+    fast = ready(net, 64)
+    assert not any(isinstance(module, nn.MaxPool2d) for module in fast.modules())
+    with torch.no_grad():
+        assert torch.equal(fast(ecgs(3, 12, 400)), folded(net)(ecgs(3, 12, 400)))
 
 
 @pytest.mark.parametrize("batch_size", [128, 20])

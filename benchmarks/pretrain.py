@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from skecg import ALVDClassifier, FeatureForestClassifier, SmartNetClassifier
 from skecg.datasets import make_omi
+from skecg.leads import INDEPENDENT_LEADS, LEADS
 from skecg.persistence import load_model, read_manifest, save_model
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
@@ -31,21 +32,45 @@ NETWORKS = {"smartnet": SmartNetClassifier, "alvd": ALVDClassifier}
 PATIENTS = {"smartnet": 800, "alvd": 1500, "forest": 14000}  # in a chunk
 CHUNKS = {"smartnet": 150, "alvd": 22}
 LR = {"smartnet": 1e-3, "alvd": 2e-3}
+R = 300  # sample of the R peak in a median beat
 VALIDATION, TEST = 2**31, 2**31 + 1  # seeds that no chunk has
 
 
 def augment(X, rng):
-    """Return beats (n, 12, 600) in mV as other recorders, electrodes and patients give them."""
+    """Return beats (n, 12, 600) in mV as other rates, bodies, electrodes and recorders give them.
+
+    Limb leads keep to Einthoven's law, but for leads that are lost.
+    """
     n, n_leads, n_times = X.shape
-    start = 20 + rng.integers(-10, 11, n)  # up to 20 ms off R
-    padded = np.pad(X, ((0, 0), (0, 0), (20, 20)), mode="edge")
-    X = padded[np.arange(n)[:, None, None], np.arange(n_leads)[:, None],
-               (start[:, None] + np.arange(n_times))[:, None]]  # fmt: skip
-    gain = np.exp(0.1 * rng.standard_normal((n, n_leads, 1)))
-    noise = rng.uniform(0, 0.02, (n, 1, 1)) * rng.standard_normal(X.shape)
-    slope = 0.03 * rng.standard_normal((n, n_leads, 1)) * np.linspace(-1, 1, n_times)
+    own = X[:, [LEADS.index(name) for name in INDEPENDENT_LEADS]].astype(np.float32)
+    # Intervals before and after R longer or shorter by 5 %, and R up to 20 ms off its place.
+    stretch = np.exp(0.05 * rng.standard_normal((n, 2)))
+    shift = rng.integers(-10, 11, (n, 1))
+    time = np.arange(n_times)[None] - R
+    at = R + shift + np.where(time < 0, time * stretch[:, :1], time * stretch[:, 1:])
+    at = np.clip(at, 0, n_times - 1.001)
+    before = at.astype(int)[:, None]
+    part = (at - at.astype(int)).astype(np.float32)[:, None]
+    rows, leads = np.arange(n)[:, None, None], np.arange(len(INDEPENDENT_LEADS))[:, None]
+    own = (1 - part) * own[rows, leads, before] + part * own[rows, leads, before + 1]
+    # Each lead larger or smaller, and with something of the others.
+    mix = 0.05 * rng.standard_normal((n, 8, 8))
+    mix[:, np.arange(8), np.arange(8)] = np.exp(0.1 * rng.standard_normal((n, 8)))
+    own = np.einsum("nij,njt->nit", mix.astype(np.float32), own, optimize=True)
+    # A smooth wave in repolarisation that no dipole explains, the baseline, noise.
+    middle, width = R + rng.uniform(40, 190, (n, 1)), rng.uniform(20, 60, (n, 1))
+    wave = np.exp(-0.5 * ((np.arange(n_times) - middle) / width) ** 2)
+    own += (0.02 * rng.standard_normal((n, 8, 1)) * wave[:, None]).astype(np.float32)
+    x = np.linspace(0, 1, n_times)
+    drifts = np.stack([2 * x - 1, np.cos(2 * np.pi * x), np.sin(2 * np.pi * x)])
+    size = 0.03 * np.array([1, 0.3, 0.3])
+    own += (size * rng.standard_normal((n, 8, 3)) @ drifts).astype(np.float32)
+    noise = rng.uniform(0, 0.02, (n, 1, 1)).astype(np.float32)
+    own += noise * rng.standard_normal(own.shape, dtype=np.float32)
+    i, ii = own[:, :1], own[:, 1:2]
+    limbs = [i, ii, ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2]
     kept = (rng.random((n, 1, 1)) > 0.2) | (rng.random((n, n_leads, 1)) > 0.15)
-    return (kept * (gain * X + noise + slope)).astype(np.float32)
+    return (kept * np.concatenate([*limbs, own[:, 2:]], axis=1)).astype(np.float32)
 
 
 def cosine(progress, highest):

@@ -65,7 +65,8 @@ for seed in range(n_seeds):
                 random_state=seed, **params,
             )  # fmt: skip
             model = make_pipeline(BeatCropper(), LeadStandardScaler(), net)
-            score = model.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
+            model.fit(X[train], y[train], alvdclassifier__groups=groups[train])
+            score = model.predict_proba(X[test])[:, 1]
             auc = roc_auc_score(y[test], score)
             rows.append({"start": name, "ECGs": size, "AUC": auc})
 table = pd.DataFrame(rows).groupby(["ECGs", "start"])["AUC"].agg(["mean", "std"]).unstack()

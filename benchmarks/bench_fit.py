@@ -53,7 +53,7 @@ MODELS = {
     "smart": (SmartNetClassifier, SmartNet, 1e-4),
     "alvd": (ALVDClassifier, PlainALVDNet, 1e-3),
 }
-AUC_SIZES = {"smart": (400, 6, 4), "alvd": (600, 12, 8)}  # patients, epochs, seeds
+AUC_SIZES = {"smart": (1000, 5, 4), "alvd": (600, 12, 8)}  # patients, epochs, seeds
 PREVALENCE = 956 / 10_893  # the paper's
 
 

@@ -30,7 +30,7 @@ NETWORKS = {"smartnet": SmartNetClassifier, "alvd": ALVDClassifier}
 # Without further options, the training of the files that come with the package, of which smartnet
 # was trained with --precision bf16.
 PATIENTS = {"smartnet": 800, "alvd": 1500, "forest": 14000}  # in a chunk
-CHUNKS = {"smartnet": 150, "alvd": 22}
+CHUNKS = {"smartnet": 150, "alvd": 90}
 LR = {"smartnet": 1e-3, "alvd": 2e-3}
 R = 300  # sample of the R peak in a median beat
 VALIDATION, TEST = 2**31, 2**31 + 1  # seeds that no chunk has

@@ -94,7 +94,8 @@ def nudged(X):
     ("change", "n_new"),
     [
         ({"X": nudged(X)}, 8),
-        ({"X": X.astype(np.float32)}, 8),
+        # Not float32, whose products on some CPUs raise a flag of an invalid value without one.
+        ({"X": X.astype(np.float16)}, 8),
         ({"fold": (FOLD + 1) % 4}, 8),
         ({"groups": np.arange(60)}, 8),
         ({"alpha": 0.5}, 8),
@@ -103,7 +104,7 @@ def nudged(X):
         ({"models": {"renamed": MODELS["raw"]}}, 0),
         ({"n_jobs": 2}, 0),
     ],
-    ids=["one bit", "float32", "folds", "patients", "alpha", "positive", "C", "name", "jobs"],
+    ids=["one bit", "float16", "folds", "patients", "alpha", "positive", "C", "name", "jobs"],
 )
 def test_only_what_decides_a_fit_makes_it_another(full, change, n_new):
     validate(full[0], **change)

@@ -20,8 +20,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from skecg import ALVDClassifier, FeatureForestClassifier, SmartNetClassifier
+from skecg._beats import R_INDEX
 from skecg.datasets import make_omi
-from skecg.leads import INDEPENDENT_LEADS, LEADS
+from skecg.leads import INDEPENDENT_LEADS, LEADS, complete_leads
 from skecg.persistence import load_model, read_manifest, save_model
 from skecg.preprocessing import BeatCropper, LeadStandardScaler
 
@@ -32,7 +33,6 @@ NETWORKS = {"smartnet": SmartNetClassifier, "alvd": ALVDClassifier}
 PATIENTS = {"smartnet": 800, "alvd": 1500, "forest": 14000}  # in a chunk
 CHUNKS = {"smartnet": 150, "alvd": 90}
 LR = {"smartnet": 1e-3, "alvd": 2e-3}
-R = 300  # sample of the R peak in a median beat
 VALIDATION, TEST = 2**31, 2**31 + 1  # seeds that no chunk has
 
 
@@ -46,19 +46,19 @@ def augment(X, rng):
     # Intervals before and after R longer or shorter by 5 %, and R up to 20 ms off its place.
     stretch = np.exp(0.05 * rng.standard_normal((n, 2)))
     shift = rng.integers(-10, 11, (n, 1))
-    time = np.arange(n_times)[None] - R
-    at = R + shift + np.where(time < 0, time * stretch[:, :1], time * stretch[:, 1:])
-    at = np.clip(at, 0, n_times - 1.001)
-    before = at.astype(int)[:, None]
-    part = (at - at.astype(int)).astype(np.float32)[:, None]
-    rows, leads = np.arange(n)[:, None, None], np.arange(len(INDEPENDENT_LEADS))[:, None]
+    time = np.arange(n_times)[None] - R_INDEX
+    at = R_INDEX + shift + np.where(time < 0, time * stretch[:, :1], time * stretch[:, 1:])
+    at = np.clip(at, 0, n_times - 1.001)[:, None]
+    before = at.astype(int)
+    part = (at - before).astype(np.float32)
+    rows, leads = np.arange(n)[:, None, None], np.arange(8)[:, None]
     own = (1 - part) * own[rows, leads, before] + part * own[rows, leads, before + 1]
     # Each lead larger or smaller, and with something of the others.
     mix = 0.05 * rng.standard_normal((n, 8, 8))
     mix[:, np.arange(8), np.arange(8)] = np.exp(0.1 * rng.standard_normal((n, 8)))
     own = np.einsum("nij,njt->nit", mix.astype(np.float32), own, optimize=True)
     # A smooth wave in repolarisation that no dipole explains, the baseline, noise.
-    middle, width = R + rng.uniform(40, 190, (n, 1)), rng.uniform(20, 60, (n, 1))
+    middle, width = R_INDEX + rng.uniform(40, 190, (n, 1)), rng.uniform(20, 60, (n, 1))
     wave = np.exp(-0.5 * ((np.arange(n_times) - middle) / width) ** 2)
     own += (0.02 * rng.standard_normal((n, 8, 1)) * wave[:, None]).astype(np.float32)
     x = np.linspace(0, 1, n_times)
@@ -67,10 +67,10 @@ def augment(X, rng):
     own += (size * rng.standard_normal((n, 8, 3)) @ drifts).astype(np.float32)
     noise = rng.uniform(0, 0.02, (n, 1, 1)).astype(np.float32)
     own += noise * rng.standard_normal(own.shape, dtype=np.float32)
-    i, ii = own[:, :1], own[:, 1:2]
-    limbs = [i, ii, ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2]
+    own = own.swapaxes(0, 1).reshape(8, -1)
+    every = complete_leads(own, INDEPENDENT_LEADS).signal.reshape(n_leads, n, n_times)
     kept = (rng.random((n, 1, 1)) > 0.2) | (rng.random((n, n_leads, 1)) > 0.15)
-    return (kept * np.concatenate([*limbs, own[:, 2:]], axis=1)).astype(np.float32)
+    return (kept * every.swapaxes(0, 1)).astype(np.float32)
 
 
 def cosine(progress, highest):

@@ -28,20 +28,29 @@ def _qrs_axis(loops):
     return 1.5 * loops[..., _QRS].mean(axis=-1, keepdims=True)
 
 
-def _replace_qrs(loops, points, degree, rng):
+def _replace_qrs(loops, points, rng, *, spread=0.15):
     # Draw QRS through points (u, x, y, z); what ends at J is ST, which is set afterwards.
     u, *xyz = np.array(points).T
     n = len(loops)
     course = np.stack([np.interp(_U, u, values) for values in xyz])
-    kernel = np.hanning(9)
+    kernel = np.hanning(7)
     kernel /= kernel.sum()
-    course = np.stack([np.convolve(np.pad(row, 4), kernel, "valid") for row in course])
+    course = np.stack([np.convolve(np.pad(row, 3), kernel, "valid") for row in course])
     size = np.exp(0.22 * rng.standard_normal((n, 1, 1)))
     # What is the patient's own shows a little.
     own = 0.25 * (loops[..., _QRS] - loops[..., _QRS].mean(axis=0)) * np.sin(np.pi * _U)
-    turned = course * (1 + 0.15 * rng.standard_normal((n, 3, 1)))
-    turned = turned + 0.25 * np.sin(np.pi * _U) ** 2 * rng.standard_normal((n, 3, 1))
+    turned = course * (1 + spread * rng.standard_normal((n, 3, 1)))
+    turned = turned + 1.7 * spread * np.sin(np.pi * _U) ** 2 * rng.standard_normal((n, 3, 1))
     loops[..., _QRS] = size * turned + own
+
+
+def _add_late(loops, wave, *, start, part=1.0):
+    # The QRS as it was takes the first part of its time; a late wave is added from start on.
+    own = loops[..., _QRS].copy()
+    inner = np.minimum(_U / part, 1) * STEPS[2]
+    low = np.minimum(inner.astype(int), STEPS[2] - 1)
+    loops[..., _QRS] = own[..., low] + (inner - low) * (own[..., low + 1] - own[..., low])
+    loops[..., _QRS] += wave * np.sin(np.pi * np.clip((_U - start) / (1 - start), 0, 1)) ** 2
 
 
 def _secondary(loops, st, t, keep=0.3):
@@ -51,74 +60,82 @@ def _secondary(loops, st, t, keep=0.3):
     loops -= axis * (st * st_shape() + t * t_shape())
 
 
+def _weaken_t(loops, low, high, rng):
+    # Of T's parts to the left and the feet a share from low to high is left; that to the front
+    # stays, as in ECGs of PTB-XL with changes of T, old infarction or hypertrophy.
+    loops[:, :2, STT] *= rng.uniform(low, high, (len(loops), 1, 1))
+
+
+def _lower_st(loops, degree, rng):
+    # ST a little down in V4-V6 and II, as with most changes of T.
+    loops += degree * _scattered((-0.035, -0.025, 0.005), 0.015, len(loops), rng) * st_shape()
+
+
 # -- conduction --------------------------------------------------------------------------------
+# The courses of QRS, ST and T are those of the mean ECGs of each block in PTB-XL, LUDB and the
+# PhysioNet challenges (LBBB 6, RBBB 6, incomplete RBBB 29, LAFB 18, paced 11), without infarction.
 
 
 def lbbb(loops, timing, degree, rng):
-    """No septal r, slow and notched to the left and back; ST/S .11 in the mean (Smith 2012)."""
-    points = [(0, 0, 0, 0), (0.15, 0.25, 0.1, 0.25), (0.4, 0.85, 0.2, 1.0), (0.55, 0.75, 0, 1.35),
-              (0.72, 0.8, -0.1, 1.3), (0.9, 0.3, -0.15, 0.5), (1, 0, 0, 0)]  # fmt: skip
-    _replace_qrs(loops, points, degree, rng)
-    _secondary(loops, 0.13 * degree, 0.38 * degree)
-    timing["qrs"] = rng.uniform(124, 172, len(loops))
+    """Little septal r, slow and notched to the left and back; ST/S .11 in the mean (Smith 2012)."""
+    points = [(0, 0, 0, 0), (0.07, 0.08, 0.06, -0.15), (0.27, 0.45, 0.15, 1.3), (0.4, 0.7, 0, 1.95),
+              (0.55, 0.55, -0.25, 1.85), (0.7, 0.5, -0.35, 0.9), (0.88, 0.1, -0.2, 0.1),
+              (1, 0, 0, 0)]  # fmt: skip
+    _replace_qrs(loops, points, rng)
+    _secondary(loops, 0.15 * degree, 0.42 * degree)
+    timing["qrs"] = rng.uniform(126, 174, len(loops))
+    timing["pr"] = timing["pr"] + 20
 
 
 def rbbb(loops, timing, degree, rng):
     """Draw the right ventricle last, to the right and front: R' in V1, where T turns away."""
-    terminal = degree * _scattered((-0.8, -0.08, -0.8), 0.2, len(loops), rng)
-    _delay_right(loops, terminal, 0.6)
-    loops -= terminal * (0.05 * st_shape() + 0.35 * t_shape())
+    terminal = degree * _scattered((-0.47, -0.02, -0.5), 0.12, len(loops), rng)
+    loops[..., _QRS] *= 0.75
+    # The forces to the back meet those of the late right ventricle.
+    loops[:, 2, _QRS] *= np.where(loops[:, 2, _QRS] > 0, 0.4, 1)
+    _add_late(loops, terminal, start=0.3, part=0.6)
+    loops[..., STT] *= 0.4
+    loops -= terminal * np.reshape([0.3, 1, 1], (3, 1)) * (0.1 * st_shape() + 0.6 * t_shape())
     timing["qrs"] = rng.uniform(118, 158, len(loops))
 
 
 def incomplete_rbbb(loops, timing, degree, rng):
     """Draw a small r' in V1; QRS below 120 ms, ST and T nearly as they were."""
-    terminal = degree * _scattered((-0.3, -0.05, -0.35), 0.12, len(loops), rng)
-    _delay_right(loops, terminal, 0.8)
+    terminal = degree * _scattered((-0.22, -0.06, -0.27), 0.1, len(loops), rng)
+    _add_late(loops, terminal, start=0.4)
     loops -= 0.15 * terminal * t_shape()
-    timing["qrs"] = rng.uniform(98, 119, len(loops))
+    timing["qrs"] = np.clip(timing["qrs"] + rng.uniform(0, 22, len(loops)), 75, 119)
 
 
 def lafb(loops, timing, degree, rng):
-    """Turn QRS up after its first part: axis -45 to -80 degrees, rS in II, III and aVF."""
-    x, y = loops[:, :2, _QRS].mean(axis=-1).T
-    turn = np.arctan2(y, x) - np.radians(rng.uniform(-80, -45, len(loops)))
-    turn = (turn + np.pi) % (2 * np.pi) - np.pi
-    turn = turn[:, None] * np.clip((_U - 0.12) / 0.25, 0, 1)
-    x, y = loops[:, 0, _QRS].copy(), loops[:, 1, _QRS].copy()
-    loops[:, 0, _QRS] = np.cos(turn) * x + np.sin(turn) * y
-    loops[:, 1, _QRS] = np.cos(turn) * y - np.sin(turn) * x
-    timing["qrs"] = np.clip(timing["qrs"] + rng.uniform(5, 20, len(loops)), 80, 119)
+    """Turn QRS up and to the right at its end: rS in II, III and aVF, S in V5 and V6."""
+    loops[..., _QRS] *= 0.85
+    loops[:, 1, _QRS] *= rng.uniform(-0.3, 0.6, (len(loops), 1))
+    terminal = degree * _scattered((-0.4, -0.42, 0.05), 0.12, len(loops), rng)
+    _add_late(loops, terminal, start=0.25, part=0.8)
+    timing["qrs"] = np.clip(timing["qrs"] + rng.uniform(0, 20, len(loops)), 75, 119)
 
 
 def ivcd(loops, timing, degree, rng):
     """Slow QRS of no named pattern, with notches, and T a little against what is slow."""
-    wave = _scattered((0.1, -0.1, 0.2), 0.3, len(loops), rng)
-    loops[..., _QRS] += degree * wave * np.sin(np.pi * np.clip((_U - 0.35) / 0.65, 0, 1)) ** 2
-    loops -= degree * wave * (0.06 * st_shape() + 0.25 * t_shape())
+    wave = degree * _scattered((0.1, -0.1, 0.2), 0.3, len(loops), rng)
+    _add_late(loops, wave, start=0.35)
+    loops -= wave * (0.06 * st_shape() + 0.25 * t_shape())
     loops -= 0.08 * degree * _qrs_axis(loops) * t_shape()
-    timing["qrs"] = rng.uniform(112, 145, len(loops))
-
-
-def _delay_right(loops, terminal, part):
-    # The QRS as it was takes the first part of its time; what is late ends it.
-    own = loops[..., _QRS].copy()
-    inner = np.minimum(_U / part, 1) * STEPS[2]
-    low = np.minimum(inner.astype(int), STEPS[2] - 1)
-    loops[..., _QRS] = own[..., low] + (inner - low) * (own[..., low + 1] - own[..., low])
-    late = np.sin(np.pi * np.clip((_U - part + 0.2) / (1.2 - part), 0, 1)) ** 2
-    loops[..., _QRS] += terminal * late
+    timing["qrs"] = rng.uniform(108, 145, len(loops))
 
 
 def paced(loops, timing, degree, rng):
-    """Draw a QRS from the apex of the right ventricle: to the left, up and back, all slow."""
-    points = [(0, 0, 0, 0), (0.2, 0.1, -0.35, 0.2), (0.45, 0.45, -1.0, 0.8),
-              (0.65, 0.5, -1.1, 1.1), (0.85, 0.2, -0.4, 0.6), (1, 0, 0, 0)]  # fmt: skip
-    _replace_qrs(loops, points, degree, rng)
-    _secondary(loops, 0.12 * degree, 0.38 * degree, keep=0.2)
+    """Draw a QRS from the apex of the right ventricle: up and back, all slow."""
+    points = [(0, 0, 0, 0), (0.2, 0.1, -0.05, 0.05), (0.38, 0.2, -0.4, 0.4), (0.55, 0.1, -0.9, 0.8),
+              (0.7, -0.1, -0.85, 0.75), (0.88, -0.05, -0.25, 0.2), (1, 0, 0, 0)]  # fmt: skip
+    _replace_qrs(loops, points, rng, spread=0.25)
+    _secondary(loops, 0.12 * degree, 0.45 * degree, keep=0.3)
     loops[rng.random(len(loops)) < 0.4, :, P] = 0  # single chamber
     timing["qrs"] = rng.uniform(140, 190, len(loops))
     timing["pr"] = rng.uniform(150, 200, len(loops))
+    timing["qtc"] = timing["qtc"] + 20
+    timing["rate"] = np.maximum(0.9 * timing["rate"], 60)
 
 
 def wpw(loops, timing, degree, rng):
@@ -142,13 +159,17 @@ def wpw(loops, timing, degree, rng):
 
 def lvh(loops, timing, degree, rng):
     """High voltage to the left and back; in most, strain: ST and T against the QRS."""
-    loops[..., _QRS] *= rng.uniform(1.3, 1.9, (len(loops), 1, 1))
-    loops[:, 0, _QRS] *= 1.15
-    strain = degree * rng.choice([0.0, 0.4, 1.0], (len(loops), 1, 1), p=[0.3, 0.3, 0.4])
+    n = len(loops)
+    loops[..., _QRS] *= rng.uniform(1.0, 1.4, (n, 1, 1))
+    wave = _scattered((0.2, 0.1, 0.55), 0.2, n, rng)
+    loops[..., _QRS] += degree * wave * np.sin(np.pi * np.clip((_U - 0.15) / 0.65, 0, 1)) ** 2
+    strain = degree * rng.choice([0.0, 0.4, 1.0], (n, 1, 1), p=[0.3, 0.3, 0.4])
     axis = _qrs_axis(loops)
+    _weaken_t(loops, 0.3, 1.0, rng)
     loops[..., STT] *= 1 - 0.35 * np.minimum(strain, 1)
-    loops -= strain * axis * (0.08 * st_shape() + 0.16 * t_shape() + 0.08 * late_t_shape())
-    timing["qrs"] = timing["qrs"] + rng.uniform(0, 18, len(loops))
+    loops -= strain * axis * (0.06 * st_shape() + 0.14 * t_shape() + 0.08 * late_t_shape())
+    _lower_st(loops, 0.7 * degree, rng)
+    timing["qrs"] = timing["qrs"] + rng.uniform(0, 18, n)
 
 
 def early_repolarisation(loops, timing, degree, rng):
@@ -172,8 +193,11 @@ def old_infarct(loops, timing, degree, rng):
     walls = np.array([(-0.1, 0.75, 0.2), (0.1, -0.05, -0.75), (0.7, -0.2, 0.1), (0.1, 0.1, 0.8)])
     wall = walls[rng.choice(4, len(loops), p=[0.42, 0.38, 0.1, 0.1]), :, None]
     wall = wall + 0.12 * rng.standard_normal(wall.shape)
+    loops[..., _QRS] *= rng.uniform(0.9, 1.4, (len(loops), 1, 1))
     loops -= 0.65 * degree * wall * early_shape()
     loops -= 0.3 * degree * rng.uniform(0, 1, (len(loops), 1, 1)) * wall * t_shape()
+    _weaken_t(loops, 0.0, 1.1, rng)
+    _lower_st(loops, 0.7 * degree, rng)
 
 
 def aneurysm(loops, timing, degree, rng):
@@ -187,7 +211,8 @@ def aneurysm(loops, timing, degree, rng):
 def st_depression(loops, timing, degree, rng):
     """Subendocardial ischaemia of NSTEMI: ST down in V4-V6 and some others, T flat or inverted."""
     st = degree * _scattered((-0.09, -0.06, 0.0), 0.035, len(loops), rng)
-    loops[..., STT] *= rng.uniform(0.3, 1.0, (len(loops), 1, 1))
+    loops[..., _QRS] *= rng.uniform(0.9, 1.6, (len(loops), 1, 1))
+    _weaken_t(loops, -0.3, 0.7, rng)
     loops += st * (st_shape() + rng.uniform(0, 1, (len(loops), 1, 1)) * late_t_shape())
 
 
@@ -201,8 +226,9 @@ def subendocardial(loops, timing, degree, rng):
 
 def t_change(loops, timing, degree, rng):
     """T flat or inverted for no named reason."""
-    t = rng.uniform(-0.35, 0.6, (len(loops), 1, 1))
-    loops[..., STT] *= t + (1 - t) * 0.3 * (1 - t_shape()[STT])
+    _weaken_t(loops, 0.0, 0.8, rng)
+    loops[:, 2, STT] *= rng.uniform(0.2, 1.1, (len(loops), 1))
+    _lower_st(loops, degree, rng)
 
 
 def hyperkalaemia(loops, timing, degree, rng):

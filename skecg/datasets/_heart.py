@@ -43,7 +43,7 @@ def regions():
 
 # What ST and T have beyond a dipole: slow waves between J and the end of T.
 _T_PART = np.clip((np.arange(N_PHASES) - CORNERS[3]) / (CORNERS[5] - CORNERS[3]), 0, 1)
-_T_MODES = np.sin(np.pi * np.outer([1, 2, 3], _T_PART)).astype(np.float32)
+_T_MODES = np.sin(np.pi * np.outer([1, 2, 3, 4, 5], _T_PART)).astype(np.float32)
 
 
 @cache
@@ -74,8 +74,9 @@ def draw_hearts(female, age, rng):
     turn = np.radians(np.where(female, 8, 4) * rng.standard_normal(n))[:, None]
     x, y, z = np.moveaxis(loops, 1, 0)
     loops = np.stack([x - turn * y, y + turn * x, z], axis=1)
-    # P in I of normal ECGs: .089 mV in PTB-XL, .072 by the modes alone.
-    loops[:, 0, : CORNERS[2]] *= 1.2
+    # P in I of normal ECGs: .089 mV in PTB-XL, .072 by the modes alone;
+    # more would make it too large in V4-V6.
+    loops[:, 0, : CORNERS[2]] *= 1.1
     loops += _early_st(female, age, rng)
     fields = drawn[:, n_loop:-1].reshape(n, 8, 12)
     # Some chest walls are thick: the modes, which are symmetric, have no such tail.
@@ -116,7 +117,7 @@ def draw_detail(n, rng):
     part = part * part * (3 - 2 * part)
     detail[..., QRS] = knots[..., low] + part * (knots[..., low + 1] - knots[..., low])
     repolarised = np.exp(0.4 * rng.standard_normal((n, 1, 1), dtype=np.float32))
-    repolarised = 0.012 * repolarised * rng.standard_normal((n, 8, 3), dtype=np.float32)
+    repolarised = 0.0042 * repolarised * rng.standard_normal((n, 8, 5), dtype=np.float32)
     detail += repolarised @ _T_MODES
     return detail
 

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 
 from ._confounders import CONDUCTION, CONFOUNDERS, apply, draw_names
 from ._electrodes import draw_placement, place
-from ._heart import draw_detail, draw_hearts, draw_timing, landmarks, project
+from ._heart import QRS, draw_detail, draw_hearts, draw_timing, landmarks, project
 from ._occlusion import draw_occlusions, occlude, reperfuse
 from ._recording import N_TIMES, find_r, median_beats, recordings
 from ._rhythm import draw_rhythm
@@ -163,6 +163,10 @@ def _draw(omi, n_ecgs, severity, rng):
     timing["rate"] = np.where(rhythm == "AF", 92, 75) * np.exp(0.2 * rng.standard_normal(n))
     apply(CONDUCTION, conduction, loops, timing, rng)
     apply(CONFOUNDERS, confounder, loops, timing, rng)
+    # Notches grow with the QRS, and where it is slow.
+    size = np.sqrt(np.square(loops[..., QRS]).sum(axis=1).mean(axis=-1))
+    rough = size / 0.6 * np.where(conduction == "normal", 1, 1.6)
+    detail[..., QRS] *= rough[:, None, None]
     loss = 0.35 * np.exp(0.5 * rng.standard_normal(n)) * np.minimum(severity, 1)
     reperfused = confounder == "reperfusion"
     changed = loops[reperfused]

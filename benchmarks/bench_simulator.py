@@ -2,7 +2,8 @@
 
 Prints beats and recordings a second (processor time), what the STEMI criteria find among simulated
 occlusions, negatives and normals, and, with a copy of PTB-XL, the AUC of a forest asked to tell
-simulated normals from PTB-XL's: .5 were perfect.
+simulated ECGs from real ones, by diagnosis, in pairs of like age, sex and heart rate: .5 were
+perfect.
 
     python benchmarks/bench_simulator.py [--quick] [--data PATH_OF_PTBXL]
 """
@@ -29,6 +30,21 @@ from skecg.preprocessing import MedianBeat
 
 FEATURES = BeatFeatures().set_output(transform="pandas")
 PLAIN = {"confounder": "none", "conduction": "normal", "rhythm": "sinus", "placement": "in place"}
+# Diagnoses of the simulator with enough ECGs in PTB-XL: its codes, and those which rows of it may
+# not have; the column of the simulator's table.
+WIDE = {"CLBBB", "CRBBB", "PACE", "IVCD"}
+DIAGNOSES = {
+    "normal": ({"NORM", "SR", "SARRH", "SBRAD", "STACH"}, set(), None),
+    "LVH": ({"LVH", "VCLVH"}, WIDE | {"LAFB", "IRBBB"}, "confounder"),
+    "ST depression": ({"STD_", "ISC_", "ISCAL", "ISCIL"}, WIDE | {"LAFB", "IRBBB"}, "confounder"),
+    "T change": ({"NDT", "NT_", "NST_", "INVT"}, WIDE | {"LAFB", "IRBBB"}, "confounder"),
+    "old infarct": ({"IMI", "ASMI", "AMI", "LMI", "ILMI", "ALMI"}, WIDE, "confounder"),
+    "LAFB": ({"LAFB"}, WIDE | {"IRBBB"}, "conduction"),
+    "incomplete RBBB": ({"IRBBB"}, WIDE | {"LAFB"}, "conduction"),
+    "RBBB": ({"CRBBB"}, WIDE - {"CRBBB"}, "conduction"),
+    "LBBB": ({"CLBBB"}, WIDE - {"CLBBB"}, "conduction"),
+    "paced": ({"PACE"}, WIDE - {"PACE"}, "conduction"),
+}
 
 
 def main():
@@ -38,9 +54,9 @@ def main():
     options = parser.parse_args()
     n = 600 if options.quick else 4000
     print_speed(n)
-    normals = print_criteria(n)
+    print_criteria(n)
     if options.data:
-        print_likeness(normals, options.data)
+        print_likeness(options.data, 4 * n)
 
 
 def print_speed(n):
@@ -54,50 +70,76 @@ def print_speed(n):
 
 
 def print_criteria(n):
-    """Print what the STEMI criteria find, and return the features of normals."""
+    """Print what the STEMI criteria find."""
     X, _, _, table = make_omi(n, prevalence=1, return_table=True, random_state=0)
-    fired = meets_criteria(X, table)[0]
+    fired = meets_criteria(X, table)
     print(f"STEMI criteria, sensitivity: {fired.mean():.3f}")
     for artery, rows in table.groupby("artery").groups.items():
         print(f"    {artery:8} {fired[rows].mean():.3f}")
     X, _, _, table = make_omi(n, prevalence=0, return_table=True, random_state=1)
-    fired, found = meets_criteria(X, table)
+    fired = meets_criteria(X, table)
     normal = (table[list(PLAIN)] == list(PLAIN.values())).all(axis=1).to_numpy()
     print(f"specificity: {1 - fired.mean():.3f}, of normals {1 - fired[normal].mean():.3f}")
-    return found[normal]
 
 
 def meets_criteria(X, table):
     found = add_patient(FEATURES.fit_transform(X), age=table["age"], sex=table["sex"])
     rule = STEMICriteriaClassifier().fit(found, np.arange(len(found)) % 2)
-    return rule.predict(found) == 1, found
+    return rule.predict(found) == 1
 
 
-def print_likeness(simulated, path):
-    """Print the AUC of simulated against real normals, as many of each sex and age."""
-    data = load_ptbxl(path, positive=["MI", "STTC", "CD", "HYP"], negative="NORM")
-    real, table = data.data[data.target == 0], data.table[data.target == 0]
-    age = table["age"].clip(upper=90)
-    sex = np.where(table["sex"] == 1, "F", "M")
-    found = FEATURES.fit_transform(MedianBeat().fit_transform(real))
-    found = add_patient(found, age=age.to_numpy(), sex=sex)
-    # To each real ECG the simulated one of its sex that is nearest in age and not yet taken.
+def print_likeness(path, n):
+    """Print by diagnosis how well simulated ECGs are told from real ones of like patients."""
+    data = load_ptbxl(path, positive="MI", negative=None)
+    report = MedianBeat().report(data.data)
+    good = report["heart_rate"].notna().to_numpy()
+    table = data.table[good]
+    real = add_patient(
+        FEATURES.fit_transform(MedianBeat().fit_transform(data.data[good])),
+        age=table["age"].clip(upper=90).to_numpy(),
+        sex=np.where(table["sex"] == 1, "F", "M"),
+        heart_rate=report.loc[good, "heart_rate"].to_numpy(),
+    )
+    codes = [set(each) for each in table["scp_codes"]]
+    X, _, _, made = make_omi(n, prevalence=0, return_table=True, random_state=1)
+    simulated = add_patient(
+        FEATURES.fit_transform(X), age=made["age"], sex=made["sex"], heart_rate=made["rate"]
+    )
+    for name, (wanted, unwanted, column) in DIAGNOSES.items():
+        if column is None:
+            rows = np.array([each <= wanted for each in codes])
+            like = (made[list(PLAIN)] == list(PLAIN.values())).all(axis=1)
+        else:
+            # With infarction only where that is asked for.
+            free = data.target[good] == (name == "old infarct")
+            rows = free & [bool(each & wanted) and not each & unwanted for each in codes]
+            like = (made[column] == name) & (made["placement"] == "in place")
+        auc, n_pairs = told_apart(real[rows], simulated[like.to_numpy()])
+        print(f"    {name:16} {n_pairs:3d} pairs: AUC {auc:.3f}")
+
+
+def told_apart(real, simulated):
+    """Return the AUC of a forest that tells real from simulated ECGs, and how many pairs it saw.
+
+    To each real ECG the simulated one of its sex that is nearest in age and rate and not yet taken.
+    """
     left = np.ones(len(simulated), dtype=bool)
     partners, kept = [], []
-    for row, (is_of, years) in enumerate(zip(found["sex"], found["age"], strict=True)):
-        away = np.abs(simulated["age"].to_numpy() - years)
+    alike = ["age", "heart_rate"]
+    for row, (is_of, *of_it) in enumerate(real[["sex", *alike]].to_numpy()):
+        away = np.abs(simulated[alike].to_numpy() - np.array(of_it, dtype=float)).sum(axis=1)
         away[~left | (simulated["sex"] != is_of).to_numpy()] = np.inf
-        if away.min() <= 5:
+        if away.min() <= 10:
             partners.append(away.argmin())
             kept.append(row)
             left[partners[-1]] = False
-    features = [name for name in found if name not in ("age", "sex")]
-    both = np.vstack([found.iloc[kept][features], simulated.iloc[partners][features]])
+    features = [name for name in real if name not in ("sex", *alike)]
+    both = np.vstack([real.iloc[kept][features], simulated.iloc[partners][features]])
     label = np.repeat([0, 1], len(kept))
     forest = RandomForestClassifier(200, min_samples_leaf=3, random_state=0)
     model = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), forest)
     score = cross_val_predict(model, both, label, cv=4, method="predict_proba")[:, 1]
-    print(f"{len(kept)} pairs of normals, simulated or real: AUC {roc_auc_score(label, score):.3f}")
+    return roc_auc_score(label, score), len(kept)
 
 
 if __name__ == "__main__":

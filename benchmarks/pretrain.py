@@ -150,8 +150,9 @@ def make_card(args, done, proba, y):
         "name": NAMES[args.model],
         "use": "Research. Not a medical device; probabilities are for a prevalence of one half.",
         "data": f"simulated training data alone: skecg.datasets.make_omi, {done['beats']} median "
-        "beats, half of them occlusions, augmented. No real ECG, but the normal heart of the "
-        "simulator was fitted to normal ECGs among ids 1-500 of PTB-XL.",
+        "beats, half of them occlusions, augmented. No real ECG, but the hearts of the simulator "
+        "were fitted to ECGs among ids 1-500 of PTB-XL, records 1-100 of LUDB and samples of the "
+        "PhysioNet challenges of 2018 and 2021.",
         "seed": args.seed,
         "training": {"patients": args.patients}
         | (of_forest if args.model == "forest" else of_network),

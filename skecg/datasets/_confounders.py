@@ -60,10 +60,12 @@ def _secondary(loops, st, t, keep=0.3):
     loops -= axis * (st * st_shape() + t * t_shape())
 
 
-def _weaken_t(loops, low, high, rng):
+def _weaken_t(loops, timing, low, high, rng):
     # Of T's parts to the left and the feet a share from low to high is left; that to the front
-    # stays, as in ECGs of PTB-XL with changes of T, old infarction or hypertrophy.
+    # stays, and QT is longer, as in ECGs of PTB-XL with changes of T, old infarction or
+    # hypertrophy.
     loops[:, :2, STT] *= rng.uniform(low, high, (len(loops), 1, 1))
+    timing["qtc"] = timing["qtc"] + rng.uniform(0, 45, len(loops))
 
 
 def _lower_st(loops, degree, rng):
@@ -163,9 +165,9 @@ def lvh(loops, timing, degree, rng):
     loops[..., _QRS] *= rng.uniform(1.0, 1.4, (n, 1, 1))
     wave = _scattered((0.2, 0.1, 0.55), 0.2, n, rng)
     loops[..., _QRS] += degree * wave * np.sin(np.pi * np.clip((_U - 0.15) / 0.65, 0, 1)) ** 2
-    strain = degree * rng.choice([0.0, 0.4, 1.0], (n, 1, 1), p=[0.3, 0.3, 0.4])
+    strain = degree * rng.choice([0.0, 0.5, 1.5], (n, 1, 1), p=[0.3, 0.3, 0.4])
     axis = _qrs_axis(loops)
-    _weaken_t(loops, 0.3, 1.0, rng)
+    _weaken_t(loops, timing, 0.3, 1.0, rng)
     loops[..., STT] *= 1 - 0.35 * np.minimum(strain, 1)
     loops -= strain * axis * (0.06 * st_shape() + 0.14 * t_shape() + 0.08 * late_t_shape())
     _lower_st(loops, 0.7 * degree, rng)
@@ -194,9 +196,9 @@ def old_infarct(loops, timing, degree, rng):
     wall = walls[rng.choice(4, len(loops), p=[0.42, 0.38, 0.1, 0.1]), :, None]
     wall = wall + 0.12 * rng.standard_normal(wall.shape)
     loops[..., _QRS] *= rng.uniform(0.9, 1.4, (len(loops), 1, 1))
-    loops -= 0.65 * degree * wall * early_shape()
+    loops -= 0.8 * degree * wall * early_shape()
     loops -= 0.3 * degree * rng.uniform(0, 1, (len(loops), 1, 1)) * wall * t_shape()
-    _weaken_t(loops, 0.0, 1.1, rng)
+    _weaken_t(loops, timing, 0.0, 1.1, rng)
     _lower_st(loops, 0.7 * degree, rng)
 
 
@@ -212,7 +214,7 @@ def st_depression(loops, timing, degree, rng):
     """Subendocardial ischaemia of NSTEMI: ST down in V4-V6 and some others, T flat or inverted."""
     st = degree * _scattered((-0.09, -0.06, 0.0), 0.035, len(loops), rng)
     loops[..., _QRS] *= rng.uniform(0.9, 1.6, (len(loops), 1, 1))
-    _weaken_t(loops, -0.3, 0.7, rng)
+    _weaken_t(loops, timing, -0.3, 0.7, rng)
     loops += st * (st_shape() + rng.uniform(0, 1, (len(loops), 1, 1)) * late_t_shape())
 
 
@@ -226,7 +228,7 @@ def subendocardial(loops, timing, degree, rng):
 
 def t_change(loops, timing, degree, rng):
     """T flat or inverted for no named reason."""
-    _weaken_t(loops, 0.0, 0.8, rng)
+    _weaken_t(loops, timing, 0.0, 0.8, rng)
     loops[:, 2, STT] *= rng.uniform(0.2, 1.1, (len(loops), 1))
     _lower_st(loops, degree, rng)
 

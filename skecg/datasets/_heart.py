@@ -74,8 +74,8 @@ def draw_hearts(female, age, rng):
     turn = np.radians(np.where(female, 8, 4) * rng.standard_normal(n))[:, None]
     x, y, z = np.moveaxis(loops, 1, 0)
     loops = np.stack([x - turn * y, y + turn * x, z], axis=1)
-    # P in I of normal ECGs: .089 mV in PTB-XL, .072 by the modes alone;
-    # more would make it too large in V4-V6.
+    # P in I of normal ECGs: .089 mV in PTB-XL, .072 by the modes alone; with all of it, P would be
+    # too large in V4-V6.
     loops[:, 0, : CORNERS[2]] *= 1.1
     loops += _early_st(female, age, rng)
     fields = drawn[:, n_loop:-1].reshape(n, 8, 12)
@@ -117,7 +117,7 @@ def draw_detail(n, rng):
     part = part * part * (3 - 2 * part)
     detail[..., QRS] = knots[..., low] + part * (knots[..., low + 1] - knots[..., low])
     repolarised = np.exp(0.4 * rng.standard_normal((n, 1, 1), dtype=np.float32))
-    repolarised = 0.0042 * repolarised * rng.standard_normal((n, 8, 5), dtype=np.float32)
+    repolarised = 0.0035 * repolarised * rng.standard_normal((n, 8, 5), dtype=np.float32)
     detail += repolarised @ _T_MODES
     return detail
 

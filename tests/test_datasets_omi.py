@@ -8,7 +8,7 @@ from scipy.signal import find_peaks
 from skecg import STEMICriteriaClassifier
 from skecg._beats import r_offset
 from skecg._vectorcardiogram import DOWER, INVERSE_DOWER
-from skecg.datasets import make_omi
+from skecg.datasets import load_ptbxl, make_omi
 from skecg.datasets._heart import draw_detail, draw_hearts, draw_timing, landmarks, project
 from skecg.datasets._recording import find_r, median_beats
 from skecg.feature_extraction import BeatFeatures, add_patient
@@ -419,6 +419,85 @@ def test_severity_of_zero_leaves_no_elevation():
     assert (table["st_vector"] == 0).all()
     # As often as in normals that never had one: conduction and old infarcts raise ST by themselves.
     assert meets_stemi_criteria(features(X, table))[is_normal(table)].mean() < 0.04
+
+
+@pytest.fixture(scope="module")
+def ptbxl(data_dir):
+    """The median beats of PTB-XL's ECGs without infarction, and their table."""
+    data = load_ptbxl(data_dir / "ptbxl", positive="MI", negative=None)
+    beats = MedianBeat(on_bad="nan").fit_transform(data.data)
+    keep = np.isfinite(beats).all(axis=(1, 2)) & (data.target == 0)
+    return beats[keep], data.table[keep]
+
+
+def of_diagnosis(negatives, column, name):
+    """The beats and features of simulated ECGs of a diagnosis, electrodes in place."""
+    X, table, found = negatives
+    keep = ((table[column] == name) & (table["placement"] == "in place")).to_numpy()
+    return X[keep], found[keep]
+
+
+def test_left_bundle_branch_block_goes_left_and_back_and_t_the_other_way(negatives):
+    _, found = of_diagnosis(negatives, "conduction", "LBBB")
+    middle = found.median()
+    assert middle["qrs_duration"] >= 120
+    assert all(middle[f"qrsarea_{lead}"] > 0 > middle[f"tamp_{lead}"] for lead in ("I", "V6"))
+    assert all(middle[f"qrsarea_{lead}"] < 0 < middle[f"tamp_{lead}"] for lead in ("V1", "V2"))
+
+
+def test_right_bundle_branch_block_ends_with_r_in_v1_and_s_in_i_and_v6(negatives):
+    X, found = of_diagnosis(negatives, "conduction", "RBBB")
+    late = np.median(X, axis=0)[:, 315:330]  # 30 to 60 ms after R
+    assert late[LEAD["V1"]].max() > 0.3
+    assert all(late[LEAD[lead]].min() < -0.15 for lead in ("I", "V6"))
+    assert found["tamp_V1"].median() < 0
+
+
+def test_left_anterior_fascicular_block_has_left_axis_and_s_to_v6(negatives):
+    _, found = of_diagnosis(negatives, "conduction", "LAFB")
+    assert found["qrs_axis"].between(-90, -30).mean() > 0.8
+    assert (found["qrs_duration"] < 120).mean() > 0.9
+    middle = found.median()
+    assert all(-middle[f"samp_{lead}"] > middle[f"ramp_{lead}"] for lead in ("II", "III", "aVF"))
+    assert middle["samp_V6"] < -0.1
+
+
+def test_paced_beats_come_up_from_the_apex(negatives):
+    _, found = of_diagnosis(negatives, "conduction", "paced")
+    middle = found.median()
+    assert middle["qrs_duration"] >= 140
+    assert all(
+        middle[f"qrsarea_{lead}"] < 0 < middle[f"tamp_{lead}"] for lead in ("II", "III", "V4")
+    )
+
+
+def test_hypertrophied_hearts_reach_the_voltage_of_sokolow_and_lyon(negatives, normals):
+    _, found = of_diagnosis(negatives, "confounder", "LVH")
+    share = {}
+    for name, ecgs in (("LVH", found), ("normal", normals[2])):
+        voltage = ecgs[["ramp_V5", "ramp_V6"]].max(axis=1) - ecgs["samp_V1"]
+        share[name] = (voltage >= 3.5).mean()
+    assert share["LVH"] > 0.35
+    assert share["normal"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "codes", "least"),
+    [
+        ("conduction", "LAFB", {"LAFB"}, 0.9),
+        ("conduction", "LBBB", {"CLBBB"}, 0.85),
+        ("confounder", "LVH", {"LVH", "VCLVH"}, 0.9),
+        ("confounder", "T change", {"NDT", "NT_", "NST_", "INVT"}, 0.95),
+        ("confounder", "ST depression", {"STD_", "ISC_", "ISCAL", "ISCIL"}, 0.95),
+    ],
+)
+def test_median_beats_of_diagnoses_are_those_of_ptbxl(negatives, ptbxl, column, name, codes, least):
+    X, _ = of_diagnosis(negatives, column, name)
+    beats, table = ptbxl
+    others = {"CLBBB", "CRBBB", "PACE", "IVCD", "LAFB", "IRBBB"} - codes
+    real = [bool(codes & set(found)) and not others & set(found) for found in table["scp_codes"]]
+    simulated, real = (np.median(part, axis=0)[:, 250:500] for part in (X, beats[real]))
+    assert np.corrcoef(simulated.ravel(), real.ravel())[0, 1] > least
 
 
 # -- beats and recordings --------------------------------------------------------------------

@@ -84,8 +84,10 @@ def make_omi(
     Notes
     -----
     More than fits into memory is made in parts, with another seed for each. The normal heart was
-    fitted to the normal ECGs among ids 1-500 of PTB-XL: a model trained on simulated ECGs is not
-    wholly blind to those.
+    fitted to the normal ECGs among ids 1-500 of PTB-XL; blocks, pacing, hypertrophy, old infarction
+    and changes of T were drawn after the mean ECGs with these diagnoses there, in records 1-100 of
+    LUDB and in samples of the PhysioNet challenges of 2018 and 2021. A model trained on simulated
+    ECGs is not wholly blind to those.
 
     References
     ----------

@@ -30,8 +30,8 @@ from skecg.preprocessing import MedianBeat
 
 FEATURES = BeatFeatures().set_output(transform="pandas")
 PLAIN = {"confounder": "none", "conduction": "normal", "rhythm": "sinus", "placement": "in place"}
-# Diagnoses of the simulator with enough ECGs in PTB-XL: its codes, and those which rows of it may
-# not have; the column of the simulator's table.
+# Diagnoses of the simulator with ten or more ECGs in PTB-XL: its codes, and those which rows of it
+# may not have; the column of the simulator's table.
 WIDE = {"CLBBB", "CRBBB", "PACE", "IVCD"}
 DIAGNOSES = {
     "normal": ({"NORM", "SR", "SARRH", "SBRAD", "STACH"}, set(), None),
@@ -41,9 +41,6 @@ DIAGNOSES = {
     "old infarct": ({"IMI", "ASMI", "AMI", "LMI", "ILMI", "ALMI"}, WIDE, "confounder"),
     "LAFB": ({"LAFB"}, WIDE | {"IRBBB"}, "conduction"),
     "incomplete RBBB": ({"IRBBB"}, WIDE | {"LAFB"}, "conduction"),
-    "RBBB": ({"CRBBB"}, WIDE - {"CRBBB"}, "conduction"),
-    "LBBB": ({"CLBBB"}, WIDE - {"CLBBB"}, "conduction"),
-    "paced": ({"PACE"}, WIDE - {"PACE"}, "conduction"),
 }
 
 

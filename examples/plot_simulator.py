@@ -3,8 +3,9 @@ Simulated and real median beats
 ===============================
 
 ``make_omi`` draws normal ECGs, occlusions and what resembles them. This draws the
-middle and the outer twentieths of its normal beats in the twelve leads, and the mean
-change by occlusions of three arteries. With ``--data``, a folder of PTB-XL, and ``--ludb``,
+middle and the outer twentieths of its normal beats in the twelve leads, the mean
+change by occlusions of three arteries, and what misleads: blocks, pacing and other
+diseases. With ``--data``, a folder of PTB-XL, and ``--ludb``,
 one of LUDB, their ECGs lie beside the simulated ones (:ref:`results-pretrained`).
 It needs ``pip install 'skecg[plot]'``.
 """
@@ -69,3 +70,46 @@ axes[2, 0].set_ylabel("mV, occlusions")
 fig.supxlabel("ms from R")
 fig.savefig("simulator.png", dpi=100)
 print(f"{ {label: len(beats) for label, beats in sets.items()} }; figure: simulator.png")
+
+# %%
+# Blocks, pacing and other diseases without an occlusion: percentiles 10, 50 and 90. The codes are
+# those of PTB-XL.
+X, _, _, table = make_omi(4000, prevalence=0, return_table=True, random_state=1)
+table = table.where(table["placement"] == "in place")
+wide = {"CLBBB", "CRBBB", "PACE"}
+rows = {
+    "LBBB": (table["conduction"] == "LBBB", {"CLBBB"}, set()),
+    "RBBB": (table["conduction"] == "RBBB", {"CRBBB"}, set()),
+    "incomplete RBBB": (table["conduction"] == "incomplete RBBB", {"IRBBB"}, wide),
+    "LAFB": (table["conduction"] == "LAFB", {"LAFB"}, wide),
+    "paced": (table["conduction"] == "paced", {"PACE"}, set()),
+    "LVH": (table["confounder"] == "LVH", {"LVH", "VCLVH"}, wide | {"LAFB", "IRBBB"}),
+    "T change": (
+        table["confounder"] == "T change",
+        {"NDT", "NT_", "NST_", "INVT"},
+        wide | {"LAFB", "IRBBB"},
+    ),
+}
+if args.data:
+    real = load_ptbxl(args.data, positive="MI", negative=None)
+    free = real.target == 0
+    beats, codes = MedianBeat().fit_transform(real.data[free]), real.table["scp_codes"][free]
+
+fig, axes = plt.subplots(len(rows), 12, figsize=(18, 12), sharex=True, layout="constrained")
+for of_row, (name, (kept, wanted, unwanted)) in zip(axes, rows.items(), strict=True):
+    sets = {"simulated": X[kept.to_numpy()]}
+    if args.data:
+        like = [bool(wanted & set(found)) and not unwanted & set(found) for found in codes]
+        sets["PTB-XL"] = beats[like]
+    for i, ax in enumerate(of_row):
+        for color, part in zip(colors, sets.values(), strict=False):
+            low, middle, high = np.percentile(part[:, i, shown], [10, 50, 90], axis=0)
+            ax.plot(ms[shown], middle, color=color)
+            ax.fill_between(ms[shown], low, high, color=color, alpha=0.2)
+        ax.grid(alpha=0.3)
+    of_row[0].set_ylabel(f"{name}\n" + ", ".join(str(len(part)) for part in sets.values()))
+for ax, lead in zip(axes[0], LEADS, strict=True):
+    ax.set_title(lead)
+fig.supxlabel("ms from R (mV)")
+fig.savefig("simulator_diagnoses.png", dpi=70)
+print("figure: simulator_diagnoses.png")

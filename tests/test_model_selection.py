@@ -247,7 +247,7 @@ FOLD_AS = {"net": "fold", "pipeline": "alvdclassifier__fold", "forest": "fold"}
 @pytest.fixture(scope="module")
 def data():
     """ECGs, labels, patients, and three folds of them."""
-    X, y, groups = make_omi(80, prevalence=0.3, random_state=0)
+    X, y, groups = make_omi(80, prevalence=0.3, random_state=1)
     return X, y, groups, rotate_folds(y, groups, n_splits=3, random_state=0)
 
 
@@ -301,13 +301,13 @@ def test_best_epoch_is_missing_where_a_model_has_none(result):
 
 @pytest.mark.parametrize("name", FOLD_AS)
 def test_test_scores_are_those_of_plain_cross_validate(data, result, name):
-    X, y, _, fold = data
+    X, y, groups, fold = data
     plain = cross_validate(
         MODELS[name],
         X,
         y,
         cv=PredefinedSplit(fold),
-        params={FOLD_AS[name]: fold},
+        params={FOLD_AS[name]: fold, FOLD_AS[name].replace("fold", "groups"): groups},
         scoring={"score": auc_ap_scorer, "auc": "roc_auc", "ap": "average_precision"},
         error_score="raise",
     )
@@ -354,8 +354,8 @@ def test_estimators_that_were_given_stay_unfitted(result):
 
 @pytest.mark.parametrize("first", [1, 5])
 def test_numbering_of_folds_does_not_matter(data, result, first):
-    X, y, _, fold = data
-    table = cross_validate_rotation({"forest": FOREST}, X, y, fold=first + fold)
+    X, y, groups, fold = data
+    table = cross_validate_rotation({"forest": FOREST}, X, y, groups=groups, fold=first + fold)
     expected = result[0].query("model == 'forest'")
     assert table["fold"].tolist() == [first, first + 1, first + 2]
     assert table["test_score"].tolist() == expected["test_score"].tolist()
@@ -448,21 +448,23 @@ def routing():
 
 
 def requesting(name):
-    """Return a copy of a model whose classifier requests fold."""
+    """Return a copy of a model whose classifier requests fold and groups."""
     model = clone(MODELS[name])
-    (model[-1] if name == "pipeline" else model).set_fit_request(fold=True)
+    (model[-1] if name == "pipeline" else model).set_fit_request(fold=True, groups=True)
     return model
 
 
 @pytest.mark.usefixtures("routing")
 @pytest.mark.parametrize("name", FOLD_AS)
 def test_metadata_routing_gives_the_same_scores(data, result, name):
-    X, y, _, fold = data
+    X, y, groups, fold = data
     expected = result[0].query("model == @name")["test_score"].tolist()
     model = requesting(name)
-    assert cross_validate_rotation({"m": model}, X, y, fold=fold)["test_score"].tolist() == expected
+    table = cross_validate_rotation({"m": model}, X, y, groups=groups, fold=fold)
+    assert table["test_score"].tolist() == expected
+    params = {"fold": fold, "groups": groups}
     plain = cross_validate(
-        model, X, y, cv=PredefinedSplit(fold), params={"fold": fold}, scoring=auc_ap_scorer
+        model, X, y, cv=PredefinedSplit(fold), params=params, scoring=auc_ap_scorer
     )
     assert plain["test_score"].tolist() == pytest.approx(expected)
 

@@ -44,12 +44,15 @@ def _replace_qrs(loops, points, rng, *, spread=0.15):
     loops[..., _QRS] = size * turned + own
 
 
-def _add_late(loops, wave, *, start, part=1.0):
-    # The QRS as it was takes the first part of its time; a late wave is added from start on.
+def _squeeze_qrs(loops, start, stop):
+    # The QRS as it was takes the part from start to stop of its time.
     own = loops[..., _QRS].copy()
-    inner = np.minimum(_U / part, 1) * STEPS[2]
+    inner = np.clip((_U - start) / (stop - start), 0, 1) * STEPS[2]
     low = np.minimum(inner.astype(int), STEPS[2] - 1)
     loops[..., _QRS] = own[..., low] + (inner - low) * (own[..., low + 1] - own[..., low])
+
+
+def _add_late(loops, wave, start):
     loops[..., _QRS] += wave * np.sin(np.pi * np.clip((_U - start) / (1 - start), 0, 1)) ** 2
 
 
@@ -95,7 +98,8 @@ def rbbb(loops, timing, degree, rng):
     loops[..., _QRS] *= 0.75
     # The forces to the back meet those of the late right ventricle.
     loops[:, 2, _QRS] *= np.where(loops[:, 2, _QRS] > 0, 0.4, 1)
-    _add_late(loops, terminal, start=0.3, part=0.6)
+    _squeeze_qrs(loops, 0, 0.6)
+    _add_late(loops, terminal, start=0.3)
     loops[..., STT] *= 0.4
     loops -= terminal * np.reshape([0.3, 1, 1], (3, 1)) * (0.1 * st_shape() + 0.6 * t_shape())
     timing["qrs"] = rng.uniform(118, 158, len(loops))
@@ -114,7 +118,8 @@ def lafb(loops, timing, degree, rng):
     loops[..., _QRS] *= 0.85
     loops[:, 1, _QRS] *= rng.uniform(-0.3, 0.6, (len(loops), 1))
     terminal = degree * _scattered((-0.4, -0.42, 0.05), 0.12, len(loops), rng)
-    _add_late(loops, terminal, start=0.25, part=0.8)
+    _squeeze_qrs(loops, 0, 0.8)
+    _add_late(loops, terminal, start=0.25)
     timing["qrs"] = np.clip(timing["qrs"] + rng.uniform(0, 20, len(loops)), 75, 119)
 
 
@@ -142,10 +147,7 @@ def paced(loops, timing, degree, rng):
 
 def wpw(loops, timing, degree, rng):
     """Draw a delta wave from an accessory pathway, and T against it."""
-    own = loops[..., _QRS].copy()
-    inner = np.clip((_U - 0.3) / 0.7, 0, 1) * STEPS[2]
-    low = np.minimum(inner.astype(int), STEPS[2] - 1)
-    loops[..., _QRS] = own[..., low] + (inner - low) * (own[..., low + 1] - own[..., low])
+    _squeeze_qrs(loops, 0.3, 1)
     # From the left lateral wall, the posterior septum, or the right free wall.
     paths = np.array([(0.0, 0.55, -0.6), (0.5, -0.5, -0.5), (0.7, 0.3, 0.1)])
     path = paths[rng.integers(3, size=len(loops)), :, None]
@@ -227,7 +229,7 @@ def subendocardial(loops, timing, degree, rng):
 
 
 def t_change(loops, timing, degree, rng):
-    """T flat or inverted for no named reason."""
+    """T low or flat, ST a little down, for no named reason."""
     _weaken_t(loops, timing, 0.0, 0.8, rng)
     loops[:, 2, STT] *= rng.uniform(0.2, 1.1, (len(loops), 1))
     _lower_st(loops, degree, rng)

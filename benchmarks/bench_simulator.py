@@ -33,11 +33,12 @@ PLAIN = {"confounder": "none", "conduction": "normal", "rhythm": "sinus", "place
 # Diagnoses of the simulator with ten or more ECGs in PTB-XL: its codes, and those which rows of it
 # may not have; the column of the simulator's table.
 WIDE = {"CLBBB", "CRBBB", "PACE", "IVCD"}
+BLOCKS = WIDE | {"LAFB", "IRBBB"}
 DIAGNOSES = {
     "normal": ({"NORM", "SR", "SARRH", "SBRAD", "STACH"}, set(), None),
-    "LVH": ({"LVH", "VCLVH"}, WIDE | {"LAFB", "IRBBB"}, "confounder"),
-    "ST depression": ({"STD_", "ISC_", "ISCAL", "ISCIL"}, WIDE | {"LAFB", "IRBBB"}, "confounder"),
-    "T change": ({"NDT", "NT_", "NST_", "INVT"}, WIDE | {"LAFB", "IRBBB"}, "confounder"),
+    "LVH": ({"LVH", "VCLVH"}, BLOCKS, "confounder"),
+    "ST depression": ({"STD_", "ISC_", "ISCAL", "ISCIL"}, BLOCKS, "confounder"),
+    "T change": ({"NDT", "NT_", "NST_", "INVT"}, BLOCKS, "confounder"),
     "old infarct": ({"IMI", "ASMI", "AMI", "LMI", "ILMI", "ALMI"}, WIDE, "confounder"),
     "LAFB": ({"LAFB"}, WIDE | {"IRBBB"}, "conduction"),
     "incomplete RBBB": ({"IRBBB"}, WIDE | {"LAFB"}, "conduction"),

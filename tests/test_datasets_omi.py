@@ -466,9 +466,8 @@ def test_paced_beats_come_up_from_the_apex(negatives):
     _, found = of_diagnosis(negatives, "conduction", "paced")
     middle = found.median()
     assert middle["qrs_duration"] >= 140
-    assert all(
-        middle[f"qrsarea_{lead}"] < 0 < middle[f"tamp_{lead}"] for lead in ("II", "III", "V4")
-    )
+    for lead in ("II", "III", "aVF", "V4"):
+        assert middle[f"qrsarea_{lead}"] < 0 < middle[f"tamp_{lead}"]
 
 
 def test_hypertrophied_hearts_reach_the_voltage_of_sokolow_and_lyon(negatives, normals):

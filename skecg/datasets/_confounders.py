@@ -52,8 +52,8 @@ def _squeeze_qrs(loops, start, stop):
     loops[..., _QRS] = own[..., low] + (inner - low) * (own[..., low + 1] - own[..., low])
 
 
-def _add_late(loops, wave, start):
-    loops[..., _QRS] += wave * np.sin(np.pi * np.clip((_U - start) / (1 - start), 0, 1)) ** 2
+def _add_wave(loops, wave, start, stop):
+    loops[..., _QRS] += wave * np.sin(np.pi * np.clip((_U - start) / (stop - start), 0, 1)) ** 2
 
 
 def _secondary(loops, st, t, keep=0.3):
@@ -99,7 +99,7 @@ def rbbb(loops, timing, degree, rng):
     # The forces to the back meet those of the late right ventricle.
     loops[:, 2, _QRS] *= np.where(loops[:, 2, _QRS] > 0, 0.4, 1)
     _squeeze_qrs(loops, 0, 0.6)
-    _add_late(loops, terminal, start=0.3)
+    _add_wave(loops, terminal, 0.3, 1)
     loops[..., STT] *= 0.4
     loops -= terminal * np.reshape([0.3, 1, 1], (3, 1)) * (0.1 * st_shape() + 0.6 * t_shape())
     timing["qrs"] = rng.uniform(118, 158, len(loops))
@@ -108,7 +108,7 @@ def rbbb(loops, timing, degree, rng):
 def incomplete_rbbb(loops, timing, degree, rng):
     """Draw a small r' in V1; QRS below 120 ms, ST and T nearly as they were."""
     terminal = degree * _scattered((-0.22, -0.06, -0.27), 0.1, len(loops), rng)
-    _add_late(loops, terminal, start=0.4)
+    _add_wave(loops, terminal, 0.4, 1)
     loops -= 0.15 * terminal * t_shape()
     timing["qrs"] = np.clip(timing["qrs"] + rng.uniform(0, 22, len(loops)), 75, 119)
 
@@ -119,14 +119,14 @@ def lafb(loops, timing, degree, rng):
     loops[:, 1, _QRS] *= rng.uniform(-0.3, 0.6, (len(loops), 1))
     terminal = degree * _scattered((-0.4, -0.42, 0.05), 0.12, len(loops), rng)
     _squeeze_qrs(loops, 0, 0.8)
-    _add_late(loops, terminal, start=0.25)
+    _add_wave(loops, terminal, 0.25, 1)
     timing["qrs"] = np.clip(timing["qrs"] + rng.uniform(0, 20, len(loops)), 75, 119)
 
 
 def ivcd(loops, timing, degree, rng):
     """Slow QRS of no named pattern, with notches, and T a little against what is slow."""
     wave = degree * _scattered((0.1, -0.1, 0.2), 0.3, len(loops), rng)
-    _add_late(loops, wave, start=0.35)
+    _add_wave(loops, wave, 0.35, 1)
     loops -= wave * (0.06 * st_shape() + 0.25 * t_shape())
     loops -= 0.08 * degree * _qrs_axis(loops) * t_shape()
     timing["qrs"] = rng.uniform(108, 145, len(loops))
@@ -165,8 +165,7 @@ def lvh(loops, timing, degree, rng):
     """High voltage to the left and back; in most, strain: ST and T against the QRS."""
     n = len(loops)
     loops[..., _QRS] *= rng.uniform(1.0, 1.4, (n, 1, 1))
-    wave = _scattered((0.2, 0.1, 0.55), 0.2, n, rng)
-    loops[..., _QRS] += degree * wave * np.sin(np.pi * np.clip((_U - 0.15) / 0.65, 0, 1)) ** 2
+    _add_wave(loops, degree * _scattered((0.2, 0.1, 0.55), 0.2, n, rng), 0.15, 0.8)
     strain = degree * rng.choice([0.0, 0.5, 1.5], (n, 1, 1), p=[0.3, 0.3, 0.4])
     axis = _qrs_axis(loops)
     _weaken_t(loops, timing, 0.3, 1.0, rng)

@@ -165,7 +165,7 @@ def _draw(omi, n_ecgs, severity, rng):
     timing["rate"] = np.where(rhythm == "AF", 92, 75) * np.exp(0.2 * rng.standard_normal(n))
     apply(CONDUCTION, conduction, loops, timing, rng)
     apply(CONFOUNDERS, confounder, loops, timing, rng)
-    # Notches grow with the QRS, and where it is slow.
+    # Notches, drawn for a QRS of .6 mV (rms), grow with it, and where it is slow.
     size = np.sqrt(np.square(loops[..., QRS]).sum(axis=1).mean(axis=-1))
     rough = size / 0.6 * np.where(conduction == "normal", 1, 1.6)
     detail[..., QRS] *= rough[:, None, None]
